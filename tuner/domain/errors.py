@@ -1,0 +1,61 @@
+"""Errors as AWS words them: one exception class per code at the API border."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a request.
+
+    `path` is the JSON path of the member as the user wrote it
+    (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`, list items by
+    index from 0: `InputDataConfig[0].ChannelName`); `message` is the sentence AWS sends.
+    """
+
+    path: str
+    message: str
+
+
+class AwsError(Exception):
+    """An answer of the service that is an error.
+
+    `code` goes to `__type`, the message to `Message`; `faults` lists everything that is wrong
+    with the request (the wire shows one message, the command line all faults).
+    """
+
+    code = "InternalFailure"
+
+    def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.faults = faults
+
+
+class ValidationException(AwsError):
+    code = "ValidationException"
+
+
+class ResourceNotFound(AwsError):
+    code = "ResourceNotFound"
+
+
+class ResourceInUse(AwsError):
+    code = "ResourceInUse"
+
+
+class ResourceLimitExceeded(AwsError):
+    code = "ResourceLimitExceeded"
+
+
+class SerializationException(AwsError):
+    code = "SerializationException"
+
+
+class UnknownOperationException(AwsError):
+    code = "UnknownOperationException"
+
+
+class InternalFailure(AwsError):
+    """A fault of ours; still answered with HTTP 400, because clients retry a 500 for long."""
