@@ -17,7 +17,6 @@ from tuner.domain.jobs import (
     AttemptKey,
     Failure,
     MetricPoint,
-    Resources,
     Scope,
     TrainingJob,
     TuningJob,

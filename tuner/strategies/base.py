@@ -1,4 +1,4 @@
-"""What a strategy is: a pure function from the record of a tuning job to the next configuration."""
+"""A strategy is a pure function from the record of a tuning job to the next configuration."""
 
 from __future__ import annotations
 
