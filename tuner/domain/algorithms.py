@@ -20,7 +20,8 @@ class AlgorithmMetric:
 class Algorithm:
     """`built_in`: AWS publishes the metric definitions and refuses a user's own.
 
-    Source: docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-define-metrics-variables.html
+    Source: the developer guide,
+    docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-define-metrics-variables.html
     """
 
     name: str

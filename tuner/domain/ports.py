@@ -170,6 +170,19 @@ class Backend(Protocol):
         """Let go without ending anything: running instances go on."""
 
 
+class Follower(Protocol):
+    """Reads the logs of attempts and posts `Scraped` events. Acts are idempotent."""
+
+    def watch(self, job: TrainingJob) -> None:
+        """From now on read the attempt's log as it grows, from the committed offset."""
+
+    def finish(self, job: TrainingJob) -> None:
+        """All instances have ended: read to the end, then post Scraped(at_end=True)."""
+
+    def forget(self, key: AttemptKey) -> None:
+        """The attempt is over; nothing is posted for it any more."""
+
+
 # ---- storage ---------------------------------------------------------------------------------
 
 

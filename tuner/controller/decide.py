@@ -1,0 +1,232 @@
+"""The decisions of one turn: a pure function of the view, the capacity and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from tuner.controller import completion, lifecycle
+from tuner.controller.lifecycle import Flight
+from tuner.controller.view import TuningView, View
+from tuner.domain.jobs import AttemptKey, Resources, TrainingJob, TuningJob
+from tuner.domain.ports import Capacity
+from tuner.domain.statuses import SecondaryStatus, StopCause, TrainingJobStatus
+
+
+class ActKind(StrEnum):
+    PREPARE = "prepare"
+    LAUNCH = "launch"
+    STOP = "stop"
+    COLLECT = "collect"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something a backend is to do for an attempt; done once per (kind, key) and start."""
+
+    kind: ActKind
+    job: TrainingJob
+    grace_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A slot is free: what should this tuning job try as its training job `index`?"""
+
+    tuning_job_id: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """What the controller remembers beside the records; all of it comes back after a restart.
+
+    `asking`: tuning jobs with a suggestion under way. `exhausted`: those whose strategy has
+    nothing left. `notes`: why a tuning job has no objective, from its latest training job.
+    """
+
+    asking: Set[int] = frozenset()
+    exhausted: Set[int] = frozenset()
+    flights: Mapping[AttemptKey, Flight] = field(default_factory=dict)
+    notes: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Decisions:
+    """Changed records to commit first, then what to do; `deadline` is when to look again."""
+
+    updates: list[TuningJob | TrainingJob] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
+    asks: list[Ask] = field(default_factory=list)
+    deadline: float | None = None
+
+    def wake_at(self, time: float | None) -> None:
+        if time is not None and (self.deadline is None or time < self.deadline):
+            self.deadline = time
+
+
+def decide(view: View, transient: Transient, capacity: Capacity, now: float) -> Decisions:
+    """Everything that follows from the view now. Called again after its updates are applied,
+    until there are none."""
+    decisions = Decisions()
+    for job in view.running():
+        _run(job, transient.flights.get(job.key, Flight()), now, decisions)
+    for tuning in view.tuning.values():
+        _conclude(tuning, transient, now, decisions)
+    if not decisions.updates:
+        _admit(view, transient, capacity, now, decisions)
+    return decisions
+
+
+def _run(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> None:
+    """What one running training job needs."""
+    if job.status is TrainingJobStatus.IN_PROGRESS and job.training_start_time is not None:
+        deadline = job.training_start_time + job.max_runtime_in_seconds
+        if now >= deadline and job.secondary_status is not SecondaryStatus.UPLOADING:
+            decisions.updates.append(lifecycle.stopping(job, StopCause.MAX_RUNTIME, now))
+            return
+        decisions.wake_at(deadline)
+    match job.secondary_status:
+        case SecondaryStatus.DOWNLOADING:
+            decisions.acts.append(Act(ActKind.PREPARE, job))
+        case SecondaryStatus.TRAINING:
+            decisions.acts.append(Act(ActKind.LAUNCH, job))
+            if lifecycle.all_exited(job, flight):
+                decisions.updates.append(lifecycle.uploading(job, flight, now))
+            elif lifecycle.failed_exit(flight) is not None:
+                decisions.acts.append(Act(ActKind.STOP, job, lifecycle.STOP_GRACE_SECONDS))
+        case SecondaryStatus.STOPPING:
+            _stop(job, flight, now, decisions)
+        case SecondaryStatus.UPLOADING:
+            decisions.acts.append(Act(ActKind.COLLECT, job))
+            if flight.collected is not None and flight.read_to_end is not None:
+                decisions.updates.append(lifecycle.finished(job, flight, now))
+        case _:
+            pass
+
+
+def _stop(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> None:
+    began = lifecycle.stop_requested_at(job)
+    grace = max(0.0, began + lifecycle.STOP_GRACE_SECONDS - now)
+    # Launching is idempotent: after a crash between the commit and the launch it makes sure
+    # that there is something to stop and to hear of.
+    decisions.acts += [Act(ActKind.LAUNCH, job), Act(ActKind.STOP, job, grace)]
+    patience = began + lifecycle.STOP_GRACE_SECONDS + lifecycle.STOP_PATIENCE_SECONDS
+    if lifecycle.all_exited(job, flight) or now >= patience:
+        decisions.updates.append(lifecycle.uploading(job, flight, now))
+    else:
+        decisions.wake_at(patience)
+
+
+def _conclude(tuning: TuningView, transient: Transient, now: float, decisions: Decisions) -> None:
+    """Whether a tuning job is over; if so its training jobs end first."""
+    job = tuning.job
+    decisions.wake_at(completion.runtime_deadline(tuning))
+    if job.outcome is None:
+        exhausted = job.id in transient.exhausted
+        found = completion.verdict(tuning, exhausted, now, transient.notes.get(job.id))
+        if found is None:
+            return
+        job = replace(
+            job,
+            outcome=found.outcome,
+            failure_reason=found.failure_reason,
+            last_modified_time=now,
+        )
+        if tuning.running:
+            decisions.updates.append(job)
+            decisions.updates += _stopped(tuning, now)
+    if not tuning.running:
+        assert job.outcome is not None
+        ended = replace(job, status=job.outcome, end_time=now, last_modified_time=now)
+        decisions.updates.append(ended)
+
+
+def _stopped(tuning: TuningView, now: float) -> Iterator[TrainingJob]:
+    for job in tuning.running.values():
+        stopped = lifecycle.stopping(job, StopCause.TUNING_JOB, now)
+        if stopped is not job:
+            yield stopped
+
+
+def _fits(need: Resources, count: int, free: Capacity) -> bool:
+    return (
+        need.cpus * count <= free.cpus
+        and need.memory_mib * count <= free.memory_mib
+        and need.gpus * count <= free.gpus
+    )
+
+
+def _less(free: Capacity, need: Resources, count: int) -> Capacity:
+    return Capacity(
+        cpus=free.cpus - need.cpus * count,
+        memory_mib=free.memory_mib - need.memory_mib * count,
+        gpus=free.gpus - need.gpus * count,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Somebody who could start a training job now."""
+
+    running: int
+    id: int
+    resources: Resources
+    instances: int
+    grant: Callable[[], None]
+
+
+def _admit(
+    view: View, transient: Transient, capacity: Capacity, now: float, decisions: Decisions
+) -> None:
+    """Give free capacity out round-robin: who has least running comes first, and who cannot
+    fit makes the others wait, so that nobody starves. A gang larger than the machine runs
+    when it has the machine for itself."""
+    free, busy = capacity, False
+    for job in view.running():
+        if job.secondary_status is not SecondaryStatus.PENDING:
+            free, busy = _less(free, job.resources, job.instance_count), True
+    for job_id in transient.asking & view.tuning.keys():
+        tuning = view.tuning[job_id]
+        free, busy = _less(free, tuning.job.resources, _instances(tuning.job)), True
+    for claim in sorted(_claims(view, transient, now, decisions), key=lambda c: (c.running, c.id)):
+        if not _fits(claim.resources, claim.instances, free) and busy:
+            break
+        claim.grant()
+        free, busy = _less(free, claim.resources, claim.instances), True
+
+
+def _claims(
+    view: View, transient: Transient, now: float, decisions: Decisions
+) -> Iterator[_Claim]:
+    for tuning in view.tuning.values():
+        job = tuning.job
+        if job.id in transient.asking:
+            continue
+        if len(tuning.running) >= tuning.limits.max_parallel_training_jobs:
+            continue
+        if completion.may_launch(tuning, job.id in transient.exhausted):
+            ask = Ask(job.id, job.progress.counters.launched)
+            yield _Claim(
+                len(tuning.running),
+                job.id,
+                job.resources,
+                _instances(job),
+                lambda ask=ask: decisions.asks.append(ask),  # type: ignore[misc]
+            )
+    for pending in view.plain.values():
+        if pending.secondary_status is SecondaryStatus.PENDING:
+            started = lifecycle.admitted(pending, now)
+            yield _Claim(
+                0,
+                pending.id,
+                pending.resources,
+                pending.instance_count,
+                lambda started=started: decisions.updates.append(started),  # type: ignore[misc]
+            )
+
+
+def _instances(job: TuningJob) -> int:
+    config = job.request.definitions[0].resource_config
+    return (config.instance_count if config else None) or 1

@@ -1,0 +1,188 @@
+"""How one training job moves: pure functions from a record and what happened to the next record.
+
+The order of secondary statuses and their messages follow a real DescribeTrainingJob and
+docs.aws.amazon.com/sagemaker/latest/dg/model-managed-spot-training.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tuner.domain.jobs import Failure, MetricPoint, TrainingJob
+from tuner.domain.ports import Collected, InstanceExited, Scraped
+from tuner.domain.statuses import (
+    FailureKind,
+    ObjectiveStatus,
+    SecondaryStatus,
+    StopCause,
+    TrainingJobStatus,
+)
+
+STOP_GRACE_SECONDS = 120.0
+"""StopTrainingJob is `docker stop -t 120`: SIGTERM, then SIGKILL."""
+
+STOP_PATIENCE_SECONDS = 60.0
+"""How long after the SIGKILL an instance may still fail to be reported as ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """What has been heard of the current attempt; events bring it back after a restart."""
+
+    exits: Mapping[str, InstanceExited] = field(default_factory=dict)
+    collected: Collected | None = None
+    read_to_end: Scraped | None = None
+
+
+def admitted(job: TrainingJob, now: float) -> TrainingJob:
+    """Instances are there: inputs are fetched next."""
+    job = job.moved(SecondaryStatus.STARTING, now, "Preparing the instances for training")
+    return job.moved(
+        SecondaryStatus.DOWNLOADING,
+        now,
+        "Downloading input data",
+        training_start_time=job.training_start_time or now,
+    )
+
+
+def prepared(job: TrainingJob, now: float) -> TrainingJob:
+    if job.secondary_status is not SecondaryStatus.DOWNLOADING:
+        return job
+    message = "Training image download completed. Training in progress."
+    return job.moved(SecondaryStatus.TRAINING, now, message)
+
+
+def was_launched(job: TrainingJob) -> bool:
+    """Whether the current attempt got as far as its launch."""
+    for transition in reversed(job.transitions):
+        if transition.status is SecondaryStatus.TRAINING:
+            return True
+        if transition.status is SecondaryStatus.STARTING:
+            return False
+    return False
+
+
+def stopping(job: TrainingJob, cause: StopCause, now: float) -> TrainingJob:
+    """Somebody wants the job to end; one that was never launched ends at once."""
+    if job.status is not TrainingJobStatus.IN_PROGRESS:
+        return job
+    if job.secondary_status is SecondaryStatus.UPLOADING:
+        return job
+    job = job.moved(
+        SecondaryStatus.STOPPING,
+        now,
+        "Stopping the training job",
+        status=TrainingJobStatus.STOPPING,
+        stop_cause=cause,
+    )
+    return job if was_launched(job) else ended(job, now, None)
+
+
+def stop_requested_at(job: TrainingJob) -> float:
+    """When the stop began; only for a job whose status is Stopping."""
+    return next(
+        item.start_time
+        for item in reversed(job.transitions)
+        if item.status is SecondaryStatus.STOPPING
+    )
+
+
+def scraped(job: TrainingJob, points: tuple[MetricPoint, ...]) -> TrainingJob:
+    """The last value of each metric is the one read last, over all hosts."""
+    if not points:
+        return job
+    latest = {point.name: point for point in job.metrics}
+    for point in points:
+        latest[point.name] = point
+    order = {item.name: index for index, item in enumerate(job.metric_definitions)}
+    chosen = sorted(latest.values(), key=lambda point: order.get(point.name, len(order)))
+    return replace(job, metrics=tuple(chosen), last_modified_time=points[-1].time)
+
+
+def all_exited(job: TrainingJob, flight: Flight) -> bool:
+    return len(flight.exits) >= job.instance_count
+
+
+def failed_exit(flight: Flight) -> InstanceExited | None:
+    """The first instance that ended badly."""
+    bad = [event for event in flight.exits.values() if event.code != 0]
+    return min(bad, key=lambda event: event.time, default=None)
+
+
+def uploading(job: TrainingJob, flight: Flight, now: float) -> TrainingJob:
+    """All instances have ended; what they left is collected, whatever their exit codes say."""
+    bad = None if job.stop_cause is not None else failed_exit(flight)
+    failure = None
+    if bad is not None:
+        text = bad.cause or ""
+        failure = Failure(kind=FailureKind.ALGORITHM, text=f"{text}, exit code: {bad.code}")
+    return job.moved(
+        SecondaryStatus.UPLOADING, now, "Uploading generated training model", failure=failure
+    )
+
+
+def finished(job: TrainingJob, flight: Flight, now: float) -> TrainingJob:
+    """Outputs are stored and the log is read: the job's end."""
+    bad = failed_exit(flight)
+    if job.failure is not None and bad is not None and flight.collected is not None:
+        said = flight.collected.failure_text or bad.cause or ""
+        failure = Failure(kind=FailureKind.ALGORITHM, text=f"{said}, exit code: {bad.code}")
+        job = replace(job, failure=failure)
+    return ended(job, now, flight.read_to_end.note if flight.read_to_end else None)
+
+
+def faulted(job: TrainingJob, failure: Failure, now: float) -> TrainingJob:
+    """Something other than the program failed: retried by the RetryStrategy, or the end."""
+    if job.status is TrainingJobStatus.STOPPING or job.failure is not None:
+        return ended(job, now, None)
+    if failure.kind is FailureKind.INTERNAL and _may_retry(job, now):
+        again = replace(job, attempt=job.attempt + 1, metrics=(), failure=None)
+        return admitted(again, now)
+    return ended(replace(job, failure=failure), now, None)
+
+
+def _may_retry(job: TrainingJob, now: float) -> bool:
+    strategy = job.spec.retry_strategy
+    if strategy is None or job.attempt > strategy.maximum_retry_attempts:
+        return False
+    started = job.training_start_time or now
+    return now - started < job.max_runtime_in_seconds
+
+
+def ended(job: TrainingJob, now: float, note: str | None) -> TrainingJob:
+    """The terminal record, but for its completion order. `note` tells why a job that ended
+    well has no objective value."""
+    if job.failure is not None:
+        status, secondary = TrainingJobStatus.FAILED, SecondaryStatus.FAILED
+        message = job.failure.reason
+    elif job.stop_cause is StopCause.MAX_RUNTIME:
+        status, secondary = TrainingJobStatus.STOPPED, SecondaryStatus.MAX_RUNTIME_EXCEEDED
+        message = "Training job runtime exceeded MaxRuntimeInSeconds provided"
+    elif job.stop_cause is not None:
+        status, secondary = TrainingJobStatus.STOPPED, SecondaryStatus.STOPPED
+        message = "Training job stopped"
+    else:
+        status, secondary = TrainingJobStatus.COMPLETED, SecondaryStatus.COMPLETED
+        message = "Training job completed"
+    value = _objective(job, status)
+    if job.objective_metric is not None and value is None and note:
+        message = f"{message}. {note}"
+    job = job.moved(
+        secondary,
+        now,
+        message,
+        status=status,
+        training_end_time=now if job.training_start_time is not None else None,
+        objective_status=ObjectiveStatus.FAILED if value is None else ObjectiveStatus.SUCCEEDED,
+        objective_value=value,
+    )
+    closed = replace(job.transitions[-1], end_time=now)
+    return replace(job, transitions=(*job.transitions[:-1], closed))
+
+
+def _objective(job: TrainingJob, status: TrainingJobStatus) -> float | None:
+    if job.objective_metric is None or status is TrainingJobStatus.FAILED:
+        return None
+    point = job.latest(job.objective_metric)
+    return None if point is None else point.value
