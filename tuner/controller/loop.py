@@ -23,6 +23,7 @@ from tuner.controller.launching import launched
 from tuner.controller.lifecycle import Flight
 from tuner.controller.progress import advance
 from tuner.controller.view import View, fold
+from tuner.domain.definitions import Tag
 from tuner.domain.errors import AwsError, InternalFailure
 from tuner.domain.jobs import AttemptKey, TrainingJob, TuningJob
 from tuner.domain.ports import (
@@ -185,6 +186,10 @@ class Controller:
     def training_job(self, job_id: int) -> TrainingJob | None:
         """An active training job."""
         return self._view.training_job(job_id)
+
+    def uncommitted(self, job_id: int) -> bool:
+        """Whether this turn has changed the record."""
+        return job_id in self._dirty
 
     def written(self) -> Iterator[TuningJob | TrainingJob]:
         """What this turn has changed and not yet committed."""
@@ -410,7 +415,10 @@ class Controller:
         match result:
             case Suggestion():
                 job_id = self._records.new_id()
-                self.write(launched(tuning.job, job_id, ask.index + 1, result, now))
+                job = launched(tuning.job, job_id, ask.index + 1, result, now)
+                tags = self._records.tags(tuning.job.arn)
+                self._records.put_tags(job.arn, [Tag(key=k, value=v) for k, v in tags.items()])
+                self.write(job)
             case Exhausted():
                 self._exhausted.add(ask.tuning_job_id)
             case _:

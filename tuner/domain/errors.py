@@ -57,5 +57,15 @@ class UnknownOperationException(AwsError):
     code = "UnknownOperationException"
 
 
+class ResourceNotFoundException(AwsError):
+    """CloudWatch Logs' spelling of ResourceNotFound."""
+
+    code = "ResourceNotFoundException"
+
+
+class InvalidParameterException(AwsError):
+    code = "InvalidParameterException"
+
+
 class InternalFailure(AwsError):
     """A fault of ours; still answered with HTTP 400, because clients retry a 500 for long."""

@@ -1,0 +1,141 @@
+"""The service: its methods are the AWS operations; it injects everything and owns the home."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tuner.backends.process import ProcessBackend
+from tuner.controller.loop import Controller
+from tuner.controller.suggestions import SuggestionWorker
+from tuner.domain.errors import AwsError, InternalFailure, UnknownOperationException
+from tuner.domain.ports import Backend, Capacity, Clock, Event, OutputGrew
+from tuner.service import local, logs, tags, training_jobs, tuning_jobs
+from tuner.service.clock import SystemClock
+from tuner.service.context import Context
+from tuner.settings import Settings, SettingsError
+from tuner.shapes.model import check
+from tuner.store.logs import SegmentedLogs
+from tuner.store.objects import FileObjects
+from tuner.store.records import SqliteRecords
+from tuner.strategies.registry import find_strategy
+from tuner.training.follow import LogFollower
+
+log = logging.getLogger("tuner.service")
+
+Operation = Callable[[Context, Mapping[str, Any], str], dict[str, Any]]
+
+SAGEMAKER: dict[str, Operation] = {
+    "CreateHyperParameterTuningJob": tuning_jobs.create,
+    "DescribeHyperParameterTuningJob": tuning_jobs.describe,
+    "ListHyperParameterTuningJobs": tuning_jobs.list_jobs,
+    "ListTrainingJobsForHyperParameterTuningJob": tuning_jobs.list_training_jobs,
+    "StopHyperParameterTuningJob": tuning_jobs.stop,
+    "DeleteHyperParameterTuningJob": tuning_jobs.delete,
+    "CreateTrainingJob": training_jobs.create,
+    "DescribeTrainingJob": training_jobs.describe,
+    "ListTrainingJobs": training_jobs.list_jobs,
+    "StopTrainingJob": training_jobs.stop,
+    "DeleteTrainingJob": training_jobs.delete,
+    "AddTags": tags.add,
+    "ListTags": tags.list_tags,
+    "DeleteTags": tags.delete,
+}
+"""Served operations of SageMaker; their requests are checked against botocore's model."""
+
+OTHERS: dict[str, Operation] = {
+    "Logs_20140328.DescribeLogStreams": logs.describe_log_streams,
+    "Logs_20140328.GetLogEvents": logs.get_log_events,
+    "Tuner.ValidateTuningJob": tuning_jobs.validate,
+    "Tuner.ImportFiles": local.import_files,
+    "Tuner.GetObject": local.get_object,
+    "Tuner.Doctor": local.doctor,
+}
+
+
+class Service:
+    """One home's service. `start` recovers what the home remembers and begins to work;
+    `close` lets running training jobs go on. All calls are thread-safe."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        home = settings.home
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        records = SqliteRecords(home / "records.db")
+        objects = FileObjects(home / "objects")
+        log_files = SegmentedLogs(home / "logs")
+        self._backend = _backend(settings, objects, log_files)
+        self._follower = LogFollower(log_files, records.log_offset, self._post)
+        self._suggestions = SuggestionWorker()
+        self._records = records
+        clock = clock or SystemClock()
+        controller = Controller(
+            records, self._backend, self._follower, self._suggestions, find_strategy, clock
+        )
+        self.context = Context(
+            settings=settings,
+            records=records,
+            objects=objects,
+            logs=log_files,
+            backend=self._backend,
+            controller=controller,
+            clock=clock,
+        )
+        self._thread = threading.Thread(target=controller.run, name="controller", daemon=True)
+
+    def _post(self, event: Event) -> None:
+        if isinstance(event, OutputGrew):
+            self._follower.grew(event.key)
+        else:
+            self.context.controller.post(event)
+
+    def start(self) -> None:
+        self._follower.start()
+        self._backend.start(self._post)
+        self._thread.start()
+
+    def close(self) -> None:
+        self.context.controller.close()
+        self._thread.join(timeout=10)
+        self._backend.close()
+        self._follower.close()
+        self._suggestions.close()
+        self._records.close()
+
+    def idle(self) -> bool:
+        """Whether every job has ended."""
+        return not self.context.controller.busy
+
+    def call(self, target: str, params: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """Answer one request. `target` is the X-Amz-Target header; raises AwsError only."""
+        prefix, _, operation = target.partition(".")
+        try:
+            if prefix == "SageMaker" and operation in SAGEMAKER:
+                check(operation, params)
+                return SAGEMAKER[operation](self.context, params, region)
+            if target in OTHERS:
+                return OTHERS[target](self.context, params, region)
+        except AwsError:
+            raise
+        except Exception as error:
+            log.exception("%s failed", target)
+            raise InternalFailure(f"{operation} failed: {error}") from error
+        raise UnknownOperationException(f"The operation {operation or target} is not served.")
+
+
+def _backend(settings: Settings, objects: FileObjects, log_files: SegmentedLogs) -> Backend:
+    if settings.backend != "process":
+        raise SettingsError(f"TUNER_BACKEND={settings.backend!r} is not known; use 'process'.")
+    return ProcessBackend(
+        settings.home,
+        objects,
+        log_files,
+        image_map=settings.image_map,
+        capacity=_bounds(settings),
+    )
+
+
+def _bounds(settings: Settings) -> Capacity | None:
+    """The user's bounds on the machine; None when there are none."""
+    return None

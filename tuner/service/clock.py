@@ -1,0 +1,12 @@
+"""The time of the world."""
+
+from __future__ import annotations
+
+import time
+
+
+class SystemClock:
+    """Epoch seconds."""
+
+    def now(self) -> float:
+        return time.time()

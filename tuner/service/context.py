@@ -1,0 +1,38 @@
+"""What every operation of the service works with, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tuner.controller.loop import Controller
+from tuner.domain.jobs import Scope
+from tuner.domain.ports import Backend, Clock
+from tuner.settings import Settings
+from tuner.store.logs import SegmentedLogs
+from tuner.store.objects import FileObjects
+from tuner.store.records import SqliteRecords
+
+Answer = TypeVar("Answer")
+
+CALL_SECONDS = 60.0
+"""How long a request waits for its turn before the door is told so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    settings: Settings
+    records: SqliteRecords
+    objects: FileObjects
+    logs: SegmentedLogs
+    backend: Backend
+    controller: Controller
+    clock: Clock
+
+    def scope(self, region: str) -> Scope:
+        return Scope(account=self.settings.account, region=region)
+
+    def in_turn(self, run: Callable[[], Answer]) -> Answer:
+        """Run what writes records on the controller's thread; see Controller.call."""
+        return self.controller.call(run, CALL_SECONDS)

@@ -1,0 +1,105 @@
+"""What this service offers beyond AWS, for its own doors: targets `Tuner.*`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.domain.errors import ResourceNotFound, ValidationException
+from tuner.service.context import Context
+
+Params = Mapping[str, Any]
+
+_EXTRAS = {
+    "xgboost": ("xgboost", "the built-in XGBoost algorithm"),
+    "sklearn": ("xgboost", "sample data and XGBoost's classification metrics"),
+    "skopt": ("skopt", "the Bayesian strategy"),
+    "pandas": ("pandas", "data frames"),
+}
+
+
+def import_files(context: Context, params: Params, region: str) -> dict[str, Any]:
+    """Copy a local file, or all files below a directory, into the object store."""
+    source = Path(_text(params, "Source"))
+    bucket, prefix = _text(params, "Bucket"), _text(params, "Prefix").strip("/")
+    if not source.is_absolute():
+        raise ValidationException(f"Source must be an absolute path, not {str(source)!r}.")
+    if not source.exists():
+        raise ValidationException(f"There is no file or directory {source}.")
+    try:
+        for path, name in _files(source):
+            with path.open("rb") as stream:
+                context.objects.put(bucket, f"{prefix}/{name}", stream)
+    except (OSError, ValueError) as error:
+        raise ValidationException(f"{source} could not be copied: {error}") from None
+    suffix = f"/{source.name}" if source.is_file() else "/"
+    return {"S3Uri": f"s3://{bucket}/{prefix}{suffix}"}
+
+
+def _files(source: Path) -> Iterator[tuple[Path, str]]:
+    if source.is_file():
+        yield source, source.name
+        return
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            yield path, path.relative_to(source).as_posix()
+
+
+def get_object(context: Context, params: Params, region: str) -> dict[str, Any]:
+    """A file on this machine with an object's content, named like the object."""
+    bucket, _, key = _text(params, "S3Uri").removeprefix("s3://").partition("/")
+    found = context.objects.head(bucket, key)
+    if found is None:
+        raise ResourceNotFound(f"There is no object s3://{bucket}/{key}.")
+    place = hashlib.sha256(f"{bucket}/{key}/{found.etag}".encode()).hexdigest()[:16]
+    name = key.rsplit("/", 1)[-1] or "object"
+    target = context.settings.home / "downloads" / place / name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            context.objects.link(bucket, key, Path(scratch) / "object", copy=True)
+            (Path(scratch) / "object").replace(target)
+    return {"Path": str(target)}
+
+
+def _text(params: Params, member: str) -> str:
+    value = params.get(member)
+    if not isinstance(value, str) or not value:
+        raise ValidationException(f"{member} is required.")
+    return value
+
+
+def doctor(context: Context, params: Params, region: str) -> dict[str, Any]:
+    """What this machine can do, check by check."""
+    able, capacity = context.backend.capabilities(), context.backend.capacity()
+    home = context.settings.home
+    checks = [
+        _check("python", True, f"{platform.python_version()} on {platform.platform()}"),
+        _check("home", os.access(home, os.W_OK), str(home)),
+        _check(
+            "backend",
+            True,
+            f"{context.backend.name}: {capacity.cpus} CPUs, {capacity.memory_mib} MiB memory",
+        ),
+        _check("private /opt/ml", able.private_opt_ml, able.note or "one per training job"),
+        _check(
+            "several instances",
+            able.multiple_instances,
+            "each with a name of its own" if able.multiple_instances else able.note,
+        ),
+    ]
+    for module, (extra, use) in _EXTRAS.items():
+        found = importlib.util.find_spec(module) is not None
+        detail = use if found else f"{use}: pip install 'amtlocal[{extra}]'"
+        checks.append(_check(module, found, detail))
+    return {"checks": checks}
+
+
+def _check(name: str, ok: bool, detail: str) -> dict[str, Any]:
+    return {"name": name, "ok": ok, "detail": detail}

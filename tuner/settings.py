@@ -1,0 +1,64 @@
+"""What a user can set for a home: read from `TUNER_*` environment variables once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_ACCOUNT = "123456789012"
+DEFAULT_REGION = "us-east-1"
+
+
+class SettingsError(Exception):
+    """A variable has a value that cannot be used; the text names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`cpus` and `memory_mib` bound what training jobs may use together (None: the machine);
+    `idle_seconds` is how long the background process stays without work;
+    `image_map` maps image URIs to directories of local containers."""
+
+    home: Path
+    account: str = DEFAULT_ACCOUNT
+    region: str = DEFAULT_REGION
+    cpus: int | None = None
+    memory_mib: int | None = None
+    backend: str = "process"
+    idle_seconds: float = 60.0
+    image_map: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Raises SettingsError for a value that is no number or no mapping."""
+        home = Path(environ.get("TUNER_HOME") or Path.home() / ".amtlocal").expanduser()
+        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+        return cls(
+            home=home.absolute(),
+            account=environ.get("TUNER_ACCOUNT") or DEFAULT_ACCOUNT,
+            region=region,
+            cpus=_positive_integer(environ, "TUNER_CPUS"),
+            memory_mib=_positive_integer(environ, "TUNER_MEMORY_MIB"),
+            backend=environ.get("TUNER_BACKEND") or "process",
+            idle_seconds=float(_positive_integer(environ, "TUNER_IDLE_SECONDS") or 60),
+            image_map=_image_map(environ.get("TUNER_IMAGE_MAP", "")),
+        )
+
+
+def _positive_integer(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"{name} must be a whole number from 1 up, not {text!r}.")
+    return int(text)
+
+
+def _image_map(text: str) -> dict[str, str]:
+    pairs = [item.split("=", 1) for item in text.split(",") if item.strip()]
+    for pair in pairs:
+        if len(pair) != 2 or not pair[0].strip() or not pair[1].strip():
+            raise SettingsError("TUNER_IMAGE_MAP must be IMAGE=DIRECTORY[,IMAGE=DIRECTORY...].")
+    return {uri.strip(): str(Path(path.strip()).absolute()) for uri, path in pairs}
