@@ -103,7 +103,8 @@ class Controller:
         self._find_strategy = find_strategy
         self._clock = clock
         self._queue: queue.SimpleQueue[Event | _Answered | _Request | None] = queue.SimpleQueue()
-        self._view = View()
+        self.view = View()
+        """What is known now; read it between turns or within one."""
         self._dirty: dict[int, TuningJob | TrainingJob] = {}
         self._flights: dict[AttemptKey, Flight] = {}
         self._asking: set[int] = set()
@@ -151,7 +152,7 @@ class Controller:
     @property
     def busy(self) -> bool:
         """Whether any job has not ended."""
-        return bool(self._view.tuning or self._view.plain)
+        return bool(self.view.tuning or self.view.plain)
 
     # ---- for what runs inside a turn ---------------------------------------------------------
 
@@ -162,7 +163,7 @@ class Controller:
         job that has ended gets its completion order and is added up.
         """
         if isinstance(record, TuningJob):
-            current = self._view.tuning.get(record.id)
+            current = self.view.tuning.get(record.id)
             if current is not None:
                 record = replace(record, progress=current.job.progress)
             self._store(record)
@@ -170,7 +171,7 @@ class Controller:
                 self._exhausted.discard(record.id)
                 self._notes.pop(record.id, None)
             return
-        before = self._view.training_job(record.id)
+        before = self.view.training_job(record.id)
         self._store(self._added_up(before, record))
         if before is not None and before.key != record.key:
             self._release(before)
@@ -180,12 +181,12 @@ class Controller:
 
     def tuning_job(self, job_id: int) -> TuningJob | None:
         """An active tuning job."""
-        found = self._view.tuning.get(job_id)
+        found = self.view.tuning.get(job_id)
         return found.job if found else None
 
     def training_job(self, job_id: int) -> TrainingJob | None:
         """An active training job."""
-        return self._view.training_job(job_id)
+        return self.view.training_job(job_id)
 
     def uncommitted(self, job_id: int) -> bool:
         """Whether this turn has changed the record."""
@@ -199,7 +200,7 @@ class Controller:
 
     def recover(self) -> None:
         """Forget everything but the store, and have the backend report what still runs."""
-        self._view = fold(self._records)
+        self.view = fold(self._records)
         self._dirty.clear()
         self._flights.clear()
         self._asking.clear()
@@ -207,7 +208,7 @@ class Controller:
         self._issued.clear()
         self._outbox.clear()
         self._recover_at = None
-        self._backend.adopt(tuple(self._view.running()))
+        self._backend.adopt(tuple(self.view.running()))
 
     def step(self, now: float) -> float | None:
         """One turn; returns when the next one is due at the latest (None: when something is
@@ -282,7 +283,7 @@ class Controller:
     def _event(self, event: Event, now: float) -> None:
         if isinstance(event, OutputGrew | Started):
             return
-        job = self._view.find(event.key)
+        job = self.view.find(event.key)
         if job is None:
             return
         flight = self._flights.get(job.key, Flight())
@@ -306,10 +307,10 @@ class Controller:
 
     def _store(self, record: TuningJob | TrainingJob) -> None:
         self._dirty[record.id] = record
-        self._view.apply(record)
+        self.view.apply(record)
 
     def _added_up(self, before: TrainingJob | None, job: TrainingJob) -> TrainingJob:
-        tuning = self._view.tuning.get(job.tuning_job_id) if job.tuning_job_id else None
+        tuning = self.view.tuning.get(job.tuning_job_id) if job.tuning_job_id else None
         if tuning is None:
             return job
         progress = tuning.job.progress
@@ -333,7 +334,7 @@ class Controller:
     def _decide(self, now: float) -> Decisions:
         while True:
             transient = Transient(self._asking, self._exhausted, self._flights, self._notes)
-            decisions = decide(self._view, transient, self._backend.capacity(), now)
+            decisions = decide(self.view, transient, self._backend.capacity(), now)
             for record in decisions.updates:
                 self.write(record)
             answered = [ask for ask in decisions.asks if self._answer_at_once(ask, now)]
@@ -360,7 +361,7 @@ class Controller:
     # ---- suggestions -------------------------------------------------------------------------
 
     def _problem(self, tuning_job_id: int) -> Problem:
-        tuning = self._view.tuning[tuning_job_id]
+        tuning = self.view.tuning[tuning_job_id]
         prefix = "tuner:"
         tags = tuning.job.request.tags or ()
         assert tuning.job.objective_type is not None
@@ -375,7 +376,7 @@ class Controller:
         )
 
     def _strategy(self, tuning_job_id: int) -> Strategy:
-        config = self._view.tuning[tuning_job_id].job.request.hyper_parameter_tuning_job_config
+        config = self.view.tuning[tuning_job_id].job.request.hyper_parameter_tuning_job_config
         return self._find_strategy(config.strategy)
 
     def _answer_at_once(self, ask: Ask, now: float) -> bool:
@@ -383,7 +384,7 @@ class Controller:
         strategy = self._strategy(ask.tuning_job_id)
         if strategy.needs_history(ask.index):
             return False
-        seed = self._view.tuning[ask.tuning_job_id].job.seed
+        seed = self.view.tuning[ask.tuning_job_id].job.seed
         result: Suggested
         try:
             result = strategy.suggest(self._problem(ask.tuning_job_id), (), seed, ask.index)
@@ -394,7 +395,7 @@ class Controller:
         return True
 
     def _ask(self, ask: Ask) -> None:
-        tuning = self._view.tuning[ask.tuning_job_id]
+        tuning = self.view.tuning[ask.tuning_job_id]
         config = tuning.job.request.hyper_parameter_tuning_job_config
         self._suggester.submit(
             config.strategy,
@@ -407,7 +408,7 @@ class Controller:
 
     def _suggested(self, ask: Ask, result: Suggested, now: float) -> None:
         self._asking.discard(ask.tuning_job_id)
-        tuning = self._view.tuning.get(ask.tuning_job_id)
+        tuning = self.view.tuning.get(ask.tuning_job_id)
         if tuning is None or ask.index != tuning.job.progress.counters.launched:
             return
         if tuning.job.status is not TuningJobStatus.IN_PROGRESS or tuning.job.outcome is not None:
