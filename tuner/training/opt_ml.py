@@ -1,15 +1,111 @@
-"""The `/opt/ml` tree of one instance, as the platform lays it out before the program starts."""
+"""The `/opt/ml` tree of one instance, as the platform lays it out before the program starts.
+
+Source: the developer guide, your-algorithms-training-algo-running-container and -output.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from tuner.domain.definitions import (
+    Channel,
+    HyperParameterTrainingJobDefinition,
+    InputMode,
+    InstanceGroup,
+    S3DataDistributionType,
+    TrainingSpec,
+)
 from tuner.domain.jobs import TrainingJob
+
+OPT_ML = "/opt/ml"
+_GROUP_NAME = "homogeneousCluster"
+_LOCAL_INSTANCE = "local"
+_DIRECTORIES = ("input/config", "input/data", "model", "output/data", "checkpoints", "code", "tmp")
 
 
 def build(
     root: Path, job: TrainingJob, host: str, hosts: Sequence[str], network_interface: str
 ) -> None:
-    """Make a fresh tree at `root`; whatever lay there is removed."""
-    raise NotImplementedError
+    """Make a fresh tree at `root`; whatever lay there is removed.
+
+    `input/data` is left empty: the caller mounts, links or copies the channels into it. Never
+    call it for an instance that was launched.
+    """
+    if root.exists():
+        shutil.rmtree(root)
+    for name in _DIRECTORIES:
+        (root / name).mkdir(parents=True)
+    config = root / "input" / "config"
+    _write(config / "hyperparameters.json", dict(job.hyper_parameters))
+    _write(config / "resourceconfig.json", resource_config(job, host, hosts, network_interface))
+    _write(config / "inputdataconfig.json", input_data_config(job.spec))
+
+
+def _write(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document))
+
+
+def resource_config(
+    job: TrainingJob, host: str, hosts: Sequence[str], network_interface: str
+) -> dict[str, Any]:
+    """What resourceconfig.json says; hosts are in lexicographic order, as AWS has them."""
+    groups = []
+    rest = list(hosts)
+    for group in _instance_groups(job.spec, len(hosts)):
+        own, rest = rest[: group.instance_count], rest[group.instance_count :]
+        groups.append(
+            {
+                "instance_group_name": group.instance_group_name,
+                "instance_type": group.instance_type,
+                "hosts": sorted(own),
+            }
+        )
+    current = next((group for group in groups if host in group["hosts"]), groups[0])
+    return {
+        "current_host": host,
+        "current_instance_type": current["instance_type"],
+        "current_group_name": current["instance_group_name"],
+        "hosts": sorted(hosts),
+        "instance_groups": groups,
+        "network_interface_name": network_interface,
+    }
+
+
+def _instance_groups(spec: TrainingSpec, count: int) -> tuple[InstanceGroup, ...]:
+    config = spec.resource_config
+    if config is not None and config.instance_groups:
+        return config.instance_groups
+    kind = config.instance_type if config is not None else None
+    if kind is None and isinstance(spec, HyperParameterTrainingJobDefinition):
+        tuning = spec.hyper_parameter_tuning_resource_config
+        kind = tuning.instance_type if tuning is not None else None
+    whole = InstanceGroup(
+        instance_type=kind or _LOCAL_INSTANCE,
+        instance_count=count,
+        instance_group_name=_GROUP_NAME,
+    )
+    return (whole,)
+
+
+def input_data_config(spec: TrainingSpec) -> dict[str, dict[str, str]]:
+    """What inputdataconfig.json says: channels without their S3 URIs."""
+    default = spec.algorithm_specification.training_input_mode
+    channels = spec.input_data_config or ()
+    return {channel.channel_name: _describe(channel, default) for channel in channels}
+
+
+def _describe(channel: Channel, default: InputMode) -> dict[str, str]:
+    source = channel.data_source.s3_data_source
+    distribution = source.s3_data_distribution_type if source is not None else None
+    entry = {
+        "TrainingInputMode": str(channel.input_mode or default),
+        "S3DistributionType": str(distribution or S3DataDistributionType.FULLY_REPLICATED),
+        "RecordWrapperType": channel.record_wrapper_type or "None",
+    }
+    if channel.content_type is not None:
+        entry["ContentType"] = channel.content_type
+    return entry
