@@ -254,7 +254,7 @@ def test_a_gang_waits_for_the_machine_and_nobody_starves_it(world: Make) -> None
     here.create(jobs=100, parallel=4)
     here.advance(1)
     here.create_plain(instances=4)
-    here.advance(25)
+    here.advance(35)
     assert here.plain().status is TrainingJobStatus.COMPLETED
 
 

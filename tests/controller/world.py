@@ -195,9 +195,9 @@ class World:
         self.turn()
 
     def turn(self) -> float | None:
-        """One step of the controller and all events due now; when something is due next."""
-        deadline = self.controller.step(self.clock.now())
+        """All events due now and one step of the controller; when something is due next."""
         self.backend.deliver()
+        deadline = self.controller.step(self.clock.now())
         if self.checks:
             self.check()
         due = [time for time in (deadline, self.backend.next_time) if time is not None]

@@ -168,9 +168,9 @@ def _less(free: Capacity, need: Resources, count: int) -> Capacity:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Somebody who could start a training job now."""
+    """Somebody who could start a training job now; `since` is when it was last served."""
 
-    running: int
+    since: float
     id: int
     resources: Resources
     instances: int
@@ -180,9 +180,9 @@ class _Claim:
 def _admit(
     view: View, transient: Transient, capacity: Capacity, now: float, decisions: Decisions
 ) -> None:
-    """Give free capacity out round-robin: who has least running comes first, and who cannot
-    fit makes the others wait, so that nobody starves. A gang larger than the machine runs
-    when it has the machine for itself."""
+    """Give free capacity out round-robin: who was served longest ago comes first, and who
+    cannot fit makes the others wait, so that nobody starves. A gang larger than the machine
+    runs when it has the machine for itself."""
     free, busy = capacity, False
     for job in view.running():
         if job.secondary_status is not SecondaryStatus.PENDING:
@@ -190,7 +190,7 @@ def _admit(
     for job_id in transient.asking & view.tuning.keys():
         tuning = view.tuning[job_id]
         free, busy = _less(free, tuning.job.resources, _instances(tuning.job)), True
-    for claim in sorted(_claims(view, transient, now, decisions), key=lambda c: (c.running, c.id)):
+    for claim in sorted(_claims(view, transient, now, decisions), key=lambda c: (c.since, c.id)):
         if not _fits(claim.resources, claim.instances, free) and busy:
             break
         claim.grant()
@@ -209,7 +209,7 @@ def _claims(
         if completion.may_launch(tuning, job.id in transient.exhausted):
             ask = Ask(job.id, job.progress.counters.launched)
             yield _Claim(
-                len(tuning.running),
+                tuning.last_launch,
                 job.id,
                 job.resources,
                 _instances(job),
@@ -219,7 +219,7 @@ def _claims(
         if pending.secondary_status is SecondaryStatus.PENDING:
             started = lifecycle.admitted(pending, now)
             yield _Claim(
-                0,
+                pending.creation_time,
                 pending.id,
                 pending.resources,
                 pending.instance_count,

@@ -37,22 +37,28 @@ def observation_of(job: TrainingJob) -> Observation:
 
 @dataclass(slots=True)
 class TuningView:
-    """An active tuning job: its running training jobs whole, of all others what was observed."""
+    """An active tuning job: its running training jobs whole, of all others what was observed.
+
+    `last_launch` is when it last got a slot (epoch seconds; its creation at first).
+    """
 
     job: TuningJob
     running: dict[int, TrainingJob] = field(default_factory=dict)
     observed: dict[int, Observation] = field(default_factory=dict)
+    last_launch: float = field(init=False)
     space: SearchSpace = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         definition = self.job.request.definitions[0]
         self.space = SearchSpace.of(self.job.request.ranges_of(definition))
+        self.last_launch = self.job.creation_time
 
     @property
     def limits(self) -> ResourceLimits:
         return self.job.request.hyper_parameter_tuning_job_config.resource_limits
 
     def apply(self, job: TrainingJob) -> None:
+        self.last_launch = max(self.last_launch, job.creation_time)
         if job.status.terminal:
             self.running.pop(job.id, None)
             self.observed[job.number - 1] = observation_of(job)
