@@ -50,15 +50,39 @@ def resolve_scaling(scaling: ScalingType | None, low: float, high: float) -> Sca
 
 def parse_integer(text: str) -> int:
     """An integer bound or value; raises ValueError for anything else."""
-    return int(text)
+    return int(_plain(text))
 
 
 def parse_continuous(text: str) -> float:
     """A finite double; raises ValueError for anything else."""
-    value = float(text)
+    value = float(_plain(text))
     if not math.isfinite(value):
         raise ValueError(f"not a finite number: {text!r}")
     return value
+
+
+def _plain(text: str) -> str:
+    """Refuses what only Python takes for a number: `1_000`, other scripts' digits, blanks."""
+    if not text.isascii() or "_" in text or text != text.strip():
+        raise ValueError(f"not a number: {text!r}")
+    return text
+
+
+def _place(value: float, start: float, end: float) -> float:
+    """Where `value` lies on the way from `start` (0) to `end` (1).
+
+    Ends that differ by less than doubles can tell are one place, 0.5.
+    """
+    if start == end:
+        return 0.5
+    if math.isinf(end - start):
+        value, start, end = value / 2, start / 2, end / 2
+    return (value - start) / (end - start)
+
+
+def _between(u: float, start: float, end: float) -> float:
+    """The way back; never leaves [start, end] and never overflows."""
+    return min(max(start * (1.0 - u) + end * u, start), end)
 
 
 @dataclass(frozen=True)
@@ -85,16 +109,20 @@ class Integer:
 
     def encode(self, value: str) -> float:
         """Place on the unit axis; outside [0, 1] for a value outside the range (of a parent)."""
-        start, end = self._ends
-        number = int(float(value))
+        number = int(value) if value.lstrip("+-").isdecimal() else int(float(value))
+        if self.effective_scaling is ScalingType.LINEAR:
+            return (2 * (number - self.low) + 1) / (2 * self.cardinality)
         if self.effective_scaling is ScalingType.LOGARITHMIC:
             number = max(number, 1)
-        return (_FORWARD[self.effective_scaling](number) - start) / (end - start)
+        return _place(_FORWARD[self.effective_scaling](number), *self._ends)
 
     def decode(self, u: float) -> str:
-        start, end = self._ends
-        raw = _BACKWARD[self.effective_scaling](start + u * (end - start))
-        return str(min(max(round(raw), self.low), self.high))
+        u = min(max(u, 0.0), 1.0)
+        if self.effective_scaling is ScalingType.LINEAR:
+            raw = self.low + int(u * self.cardinality)
+        else:
+            raw = round(_BACKWARD[self.effective_scaling](_between(u, *self._ends)))
+        return str(min(max(raw, self.low), self.high))
 
 
 @dataclass(frozen=True)
@@ -119,18 +147,21 @@ class Continuous:
 
     def encode(self, value: str) -> float:
         """Place on the unit axis; outside [0, 1] for a value outside the range (of a parent)."""
-        start, end = self._ends
         number = float(value)
         if self.effective_scaling is ScalingType.LOGARITHMIC:
             number = max(number, math.ulp(0.0))
         elif self.effective_scaling is ScalingType.REVERSE_LOGARITHMIC:
             number = min(number, 1.0 - math.ulp(0.5))
-        return (_FORWARD[self.effective_scaling](number) - start) / (end - start)
+        return _place(_FORWARD[self.effective_scaling](number), *self._ends)
 
     def decode(self, u: float) -> str:
         """Shortest text that reads back as the same double, as AWS writes it."""
-        start, end = self._ends
-        raw = _BACKWARD[self.effective_scaling](start + u * (end - start))
+        if u <= 0.0:
+            raw = self.low
+        elif u >= 1.0:
+            raw = self.high
+        else:
+            raw = _BACKWARD[self.effective_scaling](_between(u, *self._ends))
         return repr(float(min(max(raw, self.low), self.high)))
 
 

@@ -59,6 +59,10 @@ class Exhausted:
     """There is nothing left to try."""
 
 
+class StrategyError(Exception):
+    """A strategy cannot work on this problem, or not here; the text is for the user."""
+
+
 class Strategy(Protocol):
     """Chooses configurations. Implementations are stateless and cheap to construct.
 
