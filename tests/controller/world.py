@@ -7,9 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tuner.store.records import SqliteRecords
-from tuner.strategies.registry import find_strategy
-
 from tuner.backends.simulated import SimulatedBackend, SimulatedClock, SimulatedRun
 from tuner.controller.loop import Controller, Suggested
 from tuner.controller.view import fold
@@ -35,7 +32,9 @@ from tuner.domain.definitions import (
 from tuner.domain.jobs import Resources, Scope, TrainingJob, TuningJob
 from tuner.domain.ports import Capacity
 from tuner.domain.statuses import SecondaryStatus, TuningJobStatus
+from tuner.store.records import SqliteRecords
 from tuner.strategies.base import Observation, Problem
+from tuner.strategies.registry import find_strategy
 
 SCOPE = Scope(account="123456789012", region="us-east-1")
 METRIC = "loss"
