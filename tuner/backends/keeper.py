@@ -1,0 +1,401 @@
+"""The keeper: the one process of a home that starts training programs and outlives its owner.
+
+It is small and has one thread, so that it can fork cheaply and safely. Clients speak lines of
+JSON over `HOME/keeper.sock` (0600); nothing is acknowledged but by events, which go to every
+client. Commands (`do`):
+
+- `launch` key, directory, log, instances: start an attempt; a second time it only reports.
+- `report` key, directory: say again how a launched attempt stands, from what lies on disk.
+- `stop` key, grace: SIGTERM to what runs of it, SIGKILL after `grace` seconds.
+- `release` key: kill what runs of it and forget it; `released` follows when nothing runs.
+- `shutdown`: kill everything and end.
+
+Events (`event`): `hello` (pid, running, without_namespaces: why there are none, or null),
+`started` (time), `grew`, `exited` (host, code, time, cause), `faulted` (text), `lost` (the
+attempt was launched but no keeper saw its end; nothing of it runs), `released`.
+
+It ends by itself when it has had neither instances nor clients for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tuner.backends import namespaces, processes
+from tuner.backends.attempt import (
+    AlreadyLaunched,
+    Attempt,
+    Instance,
+    end_remains,
+    exit_path,
+    out_of_memory,
+    read_record,
+)
+
+SOCKET = "keeper.sock"
+LOCK = "keeper.lock"
+ANOTHER_RUNS = 3
+"""Exit status of a keeper that found its home taken."""
+
+_TELL_OF_OUTPUT_AFTER = 0.03
+_LOOK_AT_FULL_LOG_EVERY = 0.1
+_LOOK_AT_MEMORY_EVERY = 0.5
+_REST = 60.0
+_MAX_UNSENT = 8 << 20
+_MAX_COMMAND = 64 << 20
+
+
+class Client:
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.received = bytearray()
+        self.unsent = bytearray()
+
+
+class Keeper:
+    def __init__(self, listener: socket.socket, idle_seconds: float, missing: str | None) -> None:
+        self._listener = listener
+        self._idle_seconds = idle_seconds
+        self._missing = missing
+        self._selector = selectors.DefaultSelector()
+        self._clients: dict[int, Client] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._by_pid: dict[int, tuple[Attempt, Instance]] = {}
+        self._lifeline, self._lifeline_end = os.pipe()  # we hold the writing end until we die
+        self._memory_due = 0.0
+        self._ending = False
+
+    def run(self) -> None:
+        woken, wake = os.pipe()
+        for fd in (woken, wake):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._listener.setblocking(False)
+        self._watch(self._listener.fileno(), self._accept)
+        self._watch(woken, lambda: self._reap(woken))
+        idle_since = time.monotonic()
+        while not (self._ending and not self._attempts):
+            now = time.monotonic()
+            if self._attempts or self._clients:
+                idle_since = now
+            elif now - idle_since >= self._idle_seconds:
+                return
+            for found, _ in self._selector.select(self._act_on_time(now)):
+                found.data()
+
+    def _watch(self, fd: int, act: Callable[[], None], writing: bool = False) -> None:
+        mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
+        if fd in self._selector.get_map():
+            self._selector.modify(fd, mask, act)
+        else:
+            self._selector.register(fd, mask, act)
+
+    def _unwatch(self, fd: int) -> None:
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
+
+    # ---- what is due ---------------------------------------------------------------------------
+
+    def _act_on_time(self, now: float) -> float:
+        """Do what is due; the seconds until the next time something is."""
+        due = now + (_REST if self._clients or self._attempts else self._idle_seconds / 4)
+        for attempt in self._attempts.values():
+            if attempt.pending is not None:
+                if now >= attempt.pending + _TELL_OF_OUTPUT_AFTER:
+                    attempt.pending = None
+                    self._post(attempt.key, "grew")
+                else:
+                    due = min(due, attempt.pending + _TELL_OF_OUTPUT_AFTER)
+            if attempt.kill_at is not None:
+                if now >= attempt.kill_at:
+                    attempt.kill_at = None
+                    self._kill(attempt)
+                else:
+                    due = min(due, attempt.kill_at)
+            if attempt.paused:
+                self._resume(attempt)
+                due = min(due, now + _LOOK_AT_FULL_LOG_EVERY)
+        if self._attempts and now >= self._memory_due:
+            self._memory_due = now + _LOOK_AT_MEMORY_EVERY
+            self._check_memory()
+        return max(0.0, min(due, self._memory_due if self._attempts else due) - now)
+
+    def _check_memory(self) -> None:
+        """Kill what uses more than its limit, where the kernel does not do it for us."""
+        watched = [
+            item for _, item in self._by_pid.values() if item.limit is not None and not item.group
+        ]
+        known = processes.table() if watched else {}
+        for item in watched:
+            below = processes.tree(item.pid, known)
+            limit = item.limit or 0
+            # Resident counts shared pages more than once: enough to acquit, not to convict.
+            if sum(process.resident for process in below) <= limit:
+                continue
+            if sum(map(processes.proportional, below)) > limit:
+                item.cause = out_of_memory(limit)
+                item.kill()
+
+    def _kill(self, attempt: Attempt) -> None:
+        for item in attempt.running:
+            item.kill()
+
+    # ---- output and ends -----------------------------------------------------------------------
+
+    def _follow(self, attempt: Attempt, item: Instance) -> None:
+        fd = item.output
+        attempt.read(item)
+        if item.output < 0:
+            self._unwatch(fd)
+        elif attempt.must_wait():
+            attempt.paused = True
+            for other in attempt.instances:
+                if other.output >= 0:
+                    self._unwatch(other.output)
+
+    def _resume(self, attempt: Attempt) -> None:
+        if attempt.must_wait():
+            return
+        attempt.paused = False
+        for item in attempt.instances:
+            self._watch_output(attempt, item)
+
+    def _watch_output(self, attempt: Attempt, item: Instance) -> None:
+        if item.output >= 0:
+            self._watch(item.output, lambda: self._follow(attempt, item))
+
+    def _reap(self, woken: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(woken, 4096)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid in self._by_pid:  # else an orphan whose init process was killed
+                    self._ended(*self._by_pid.pop(pid), status)
+
+    def _ended(self, attempt: Attempt, item: Instance, wait_status: int) -> None:
+        if item.output >= 0:
+            self._unwatch(item.output)
+        attempt.close(item, wait_status)
+        if item.fault is not None:
+            self._kill(attempt)
+        else:
+            self._post_end(attempt.key, item.host, item.end or {})
+        if not attempt.running:
+            self._forget(attempt)
+
+    def _forget(self, attempt: Attempt) -> None:
+        del self._attempts[attempt.key]
+        fault = next((item.fault for item in attempt.instances if item.fault), None)
+        if fault is not None:
+            self._post(attempt.key, "faulted", text=fault)
+        if attempt.released:
+            self._post(attempt.key, "released")
+
+    # ---- commands ------------------------------------------------------------------------------
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        what = command["do"]
+        if what == "launch":
+            self._launch(command)
+        elif what == "report":
+            self._report(command["key"], Path(command["directory"]))
+        elif what == "stop":
+            self._stop(command["key"], command["grace"])
+        elif what == "release":
+            self._release(command["key"])
+        elif what == "shutdown":
+            self._ending = True
+            for attempt in self._attempts.values():
+                self._kill(attempt)
+        else:
+            raise ValueError(f"unknown command {what!r}")
+
+    def _launch(self, command: dict[str, Any]) -> None:
+        key, directory, programs = command["key"], Path(command["directory"]), command["instances"]
+        attempt = Attempt(key, directory, Path(command["log"]))
+        try:
+            attempt.claim(programs)
+        except AlreadyLaunched:
+            self._report(key, directory)
+            return
+        except OSError as error:
+            self._post(key, "faulted", text=f"cannot launch: {error.strerror}")
+            return
+        try:
+            now = attempt.start(programs, self._lifeline)
+        except OSError as error:
+            fault = f"cannot launch: {error.strerror}"
+            for item in attempt.instances:
+                item.fault = fault
+                item.kill()
+            if not attempt.instances:
+                self._post(key, "faulted", text=fault)
+                return
+        else:
+            self._post(key, "started", time=now)
+        self._attempts[key] = attempt
+        for item in attempt.instances:
+            self._by_pid[item.pid] = (attempt, item)
+            self._watch_output(attempt, item)
+
+    def _report(self, key: str, directory: Path) -> None:
+        launch = read_record(directory / "launch.json")
+        started = read_record(directory / "started.json")
+        hosts = launch["hosts"] if launch else ()
+        ends = {host: end for host in hosts if (end := read_record(exit_path(directory, host)))}
+        running = key in self._attempts
+        faults = [end["fault"] for end in ends.values() if end["fault"]]
+        if not running and (started is None or len(ends) < len(hosts)):
+            end_remains(directory)
+            self._post(key, "lost")
+        elif faults and not running:
+            self._post(key, "faulted", text=faults[0])
+        elif started is not None:
+            self._post(key, "started", time=started["time"])
+            for host, end in ends.items():
+                self._post_end(key, host, end)
+
+    def _stop(self, key: str, grace: float) -> None:
+        attempt = self._attempts.get(key)
+        if attempt is None:
+            return
+        deadline = time.monotonic() + grace
+        if attempt.kill_at is None:
+            for item in attempt.running:
+                item.terminate()
+            attempt.kill_at = deadline
+        attempt.kill_at = min(attempt.kill_at, deadline)
+
+    def _release(self, key: str) -> None:
+        attempt = self._attempts.get(key)
+        if attempt is None:
+            self._post(key, "released")
+            return
+        attempt.released = True
+        self._kill(attempt)
+
+    # ---- clients -------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        connection.setblocking(False)
+        client = Client(connection)
+        self._clients[connection.fileno()] = client
+        self._watch(connection.fileno(), lambda: self._serve(client))
+        running = list(self._attempts)
+        hello = {"pid": os.getpid(), "running": running, "without_namespaces": self._missing}
+        self._send(client, {"event": "hello", **hello})
+
+    def _serve(self, client: Client) -> None:
+        self._flush(client)
+        try:
+            data = client.connection.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        client.received += data
+        if not data or len(client.received) > _MAX_COMMAND:
+            self._drop(client)
+            return
+        while b"\n" in data:
+            line, _, rest = client.received.partition(b"\n")
+            client.received = data = rest
+            self._obey_safely(bytes(line))
+
+    def _obey_safely(self, line: bytes) -> None:
+        command: dict[str, Any] = {}
+        try:
+            command = json.loads(line)
+            self._obey(command)
+        except Exception as error:  # one bad command must not end everybody's instances
+            traceback.print_exc()
+            if "key" in command:
+                self._post(command["key"], "faulted", text=f"the keeper failed: {error!r}")
+
+    def _post_end(self, key: str, host: str, end: dict[str, Any]) -> None:
+        code, when, cause = end["code"], end["time"], end["cause"]
+        self._post(key, "exited", host=host, code=code, time=when, cause=cause)
+
+    def _post(self, key: str, event: str, **content: Any) -> None:
+        for client in list(self._clients.values()):
+            self._send(client, {"event": event, "key": key, **content})
+
+    def _send(self, client: Client, message: dict[str, Any]) -> None:
+        client.unsent += json.dumps(message).encode() + b"\n"
+        self._flush(client)
+
+    def _flush(self, client: Client) -> None:
+        if not client.unsent:
+            return
+        fd = client.connection.fileno()
+        try:
+            del client.unsent[: client.connection.send(client.unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(client)
+            return
+        if len(client.unsent) > _MAX_UNSENT:  # it hangs; when it comes back it asks for a report
+            self._drop(client)
+            return
+        self._watch(fd, lambda: self._serve(client), writing=bool(client.unsent))
+
+    def _drop(self, client: Client) -> None:
+        fd = client.connection.fileno()
+        if self._clients.pop(fd, None) is not None:
+            self._unwatch(fd)
+            client.connection.close()
+
+
+def main(home: str, idle_seconds: float) -> NoReturn:
+    """Become the keeper of a home, in the background; returns to the caller of the program (by
+    ending the first process) once the socket listens."""
+    os.chdir(home)  # the socket's name stays short, however long the home's path is
+    os.umask(0o077)
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(ANOTHER_RUNS)
+    Path(SOCKET).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(SOCKET)
+    listener.listen(16)
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    os.ftruncate(lock, 0)
+    os.write(lock, b"%d\n" % os.getpid())
+    os.umask(0o022)
+    missing = namespaces.missing()
+    if missing is None:
+        namespaces.enter_user_namespace()
+    namespaces.become_subreaper()
+    gc.freeze()  # what is there stays: forks need not touch it
+    try:
+        Keeper(listener, idle_seconds, missing).run()
+    finally:
+        Path(SOCKET).unlink(missing_ok=True)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]))

@@ -1,0 +1,45 @@
+"""A thread pool that does the tasks of one attempt one after another, in the order given."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from tuner.domain.jobs import AttemptKey
+
+
+class Lanes:
+    def __init__(self, threads: int, name: str) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._lock = threading.Lock()
+        self._waiting: dict[AttemptKey, deque[Callable[[], None]]] = {}
+        self._closed = False
+
+    def submit(self, key: AttemptKey, task: Callable[[], None]) -> None:
+        """`task` handles its own errors. Nothing happens once closed."""
+        with self._lock:
+            if self._closed:
+                return
+            lane = self._waiting.get(key)
+            if lane is not None:
+                lane.append(task)
+                return
+            self._waiting[key] = deque()
+            self._pool.submit(self._run, key, task)
+
+    def close(self) -> None:
+        """Wait for the tasks that run; what waits is dropped."""
+        with self._lock:
+            self._closed = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, key: AttemptKey, task: Callable[[], None]) -> None:
+        task()
+        with self._lock:
+            lane = self._waiting[key]
+            if not lane:
+                del self._waiting[key]
+            elif not self._closed:
+                self._pool.submit(self._run, key, lane.popleft())

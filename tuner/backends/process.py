@@ -1,0 +1,422 @@
+"""The process backend: each instance is a process tree of this machine, kept by the keeper.
+
+An attempt lies in `HOME/attempts/ID-ATTEMPT/`: what the keeper writes (see `attempt.py`), the
+hosts file, `channels.json` from prepare to launch, and per host the tree that is /opt/ml.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.backends.keeper_client import KeeperClient, KeeperUnavailable
+from tuner.backends.lanes import Lanes
+from tuner.backends.processes import MARKER
+from tuner.domain.definitions import Channel, InputMode
+from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
+from tuner.domain.ports import (
+    Capabilities,
+    Capacity,
+    Collected,
+    Event,
+    EventSink,
+    Faulted,
+    InstanceExited,
+    Logs,
+    Objects,
+    OutputGrew,
+    Prepared,
+    Started,
+)
+from tuner.domain.statuses import FailureKind
+from tuner.training import opt_ml, outputs
+from tuner.training.containers import Container, ContainerError, find_container
+from tuner.training.environment import program_environment
+from tuner.training.inputs import InputError, InputViews
+
+if TYPE_CHECKING:
+    from tuner.backends.instance import Program
+    from tuner.backends.namespaces import Overlay
+
+_log = logging.getLogger(__name__)
+
+_LOST = "the process keeper ended unexpectedly"
+_USABLE_MEMORY = 0.9
+_TRANSFERS = 4
+_KEY = re.compile(r"(\d+)-(\d+)")
+_LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
+
+
+class ProcessBackend:
+    """Runs training programs as processes; see `Backend` for the contract.
+
+    With `namespaces` None they are used where they can be had, unless the environment says
+    TUNER_NAMESPACES=off; False never uses them. `image_map` goes from image to directory.
+    """
+
+    name = "process"
+
+    def __init__(
+        self,
+        home: Path,
+        objects: Objects,
+        logs: Logs,
+        *,
+        image_map: Mapping[str, str],
+        capacity: Capacity | None,
+        namespaces: bool | None = None,
+        endpoint_url: str | None = None,
+    ) -> None:
+        self._home = home.resolve()
+        self._attempts = self._home / "attempts"
+        self._objects = objects
+        self._logs = logs
+        self._image_map = image_map
+        self._capacity = capacity or _machine()
+        self._wants_namespaces = (
+            os.environ.get("TUNER_NAMESPACES") != "off" if namespaces is None else namespaces
+        )
+        self._endpoint_url = endpoint_url
+        self._keeper = KeeperClient(self._home, self._on_event, self._on_lost)
+        self._acts = ThreadPoolExecutor(1, thread_name_prefix="process-acts")
+        self._lanes = Lanes(_TRANSFERS, "process-transfers")
+        self._running: dict[AttemptKey, set[str]] = {}
+        self._post: EventSink | None = None
+
+    def start(self, post: EventSink) -> None:
+        self._attempts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._views = InputViews(self._objects, self._home / "inputs")
+        self._post = post
+        self._acts.submit(self._wake_keeper)  # by the time it is needed it is there
+
+    def capacity(self) -> Capacity:
+        return self._capacity
+
+    def capabilities(self) -> Capabilities:
+        private, note = self._private()
+        return Capabilities(
+            images=False, private_opt_ml=private, multiple_instances=private, note=note
+        )
+
+    def prepare(self, job: TrainingJob) -> None:
+        self._lanes.submit(job.key, lambda: self._guarded(job.key, lambda: self._prepare(job)))
+
+    def launch(self, job: TrainingJob) -> None:
+        self._acts.submit(self._guarded, job.key, lambda: self._launch(job))
+
+    def stop(self, job: TrainingJob, grace_seconds: float) -> None:
+        def act() -> None:
+            if self._is_launched(job.key):
+                self._keeper.send(do="stop", key=str(job.key), grace=grace_seconds)
+
+        self._acts.submit(self._guarded, job.key, act)
+
+    def collect(self, job: TrainingJob) -> None:
+        def act() -> None:
+            trees = {host: self._tree(job.key, host) for host in _hosts(job)}
+            text = outputs.collect(job, trees, self._objects)
+            self._tell(Collected(key=job.key, failure_text=text))
+
+        self._lanes.submit(job.key, lambda: self._guarded(job.key, act))
+
+    def release(self, key: AttemptKey) -> None:
+        def act() -> None:
+            try:
+                if self._is_launched(key):
+                    self._keeper.send(do="release", key=str(key))
+                    return
+            except KeeperUnavailable:
+                _log.warning("attempt %s is removed without the keeper", key)
+            self._remove(key)
+
+        self._acts.submit(act)
+
+    def adopt(self, jobs: Sequence[TrainingJob]) -> None:
+        known = {job.key: job for job in jobs}
+        for key in self._on_disk():
+            if key not in known:
+                self.release(key)
+            elif self._is_launched(key):
+                hosts = set(_hosts(known[key]))
+                self._acts.submit(self._guarded, key, lambda k=key, h=hosts: self._report(k, h))
+
+    def close(self) -> None:
+        self._post = None
+        self._acts.shutdown(wait=True, cancel_futures=True)
+        self._lanes.close()
+        self._keeper.close()
+
+    # ---- acts ----------------------------------------------------------------------------------
+
+    def _prepare(self, job: TrainingJob) -> None:
+        if not self._is_launched(job.key):
+            self._container(job)
+            private, _ = self._private()
+            names = self._names(job, private)
+            channels = {
+                host: self._provide(job, host, index, names, private)
+                for index, host in enumerate(_hosts(job))
+            }
+            directory = self._directory(job.key)
+            (directory / "hosts").write_text(_hosts_file(job.key, _hosts(job)))
+            (directory / "channels.json").write_text(json.dumps(channels))
+        self._tell(Prepared(key=job.key))
+
+    def _provide(
+        self, job: TrainingJob, host: str, index: int, names: Sequence[str], private: bool
+    ) -> list[Overlay]:
+        """Build one instance's tree; the mounts that its channels need."""
+        tree = self._tree(job.key, host)
+        opt_ml.build(tree, job, names[index], names, _LOOPBACK)
+        overlays = []
+        for channel in job.spec.input_data_config or ():
+            view = self._views.view(channel, index, len(names), copy=not private)
+            target = tree / "input" / "data" / channel.channel_name
+            if private:
+                target.mkdir()
+                overlays.append(self._overlay(job, channel, view, target))
+            else:
+                target.symlink_to(view, target_is_directory=True)
+        return overlays
+
+    def _overlay(self, job: TrainingJob, channel: Channel, view: Path, target: Path) -> Overlay:
+        mode = channel.input_mode or job.spec.algorithm_specification.training_input_mode
+        if mode is not InputMode.FILE:
+            return {"target": str(target), "lower": str(view), "upper": None, "work": None}
+        written = target.parents[3] / "written" / channel.channel_name
+        upper, work = written / "upper", written / "work"
+        for directory in (upper, work):
+            directory.mkdir(parents=True, exist_ok=True)
+        places = {"lower": view, "upper": upper, "work": work}
+        return {"target": str(target), **{name: str(path) for name, path in places.items()}}  # type: ignore[typeddict-item]
+
+    def _launch(self, job: TrainingJob) -> None:
+        directory = self._directory(job.key)
+        private, _ = self._private()
+        self._running[job.key] = set(_hosts(job))
+        if self._is_launched(job.key):
+            self._report(job.key, set(_hosts(job)))
+            return
+        container = self._container(job)
+        names = self._names(job, private)
+        channels = json.loads((directory / "channels.json").read_bytes())
+        instances = [
+            self._program(job, container, host, name, names, channels[host] if private else None)
+            for host, name in zip(_hosts(job), names, strict=True)
+        ]
+        self._keeper.send(
+            do="launch",
+            key=str(job.key),
+            directory=str(directory),
+            log=str(self._logs.directory(job.key)),
+            instances=instances,
+        )
+
+    def _program(
+        self,
+        job: TrainingJob,
+        container: Container,
+        host: str,
+        name: str,
+        names: Sequence[str],
+        overlays: list[Overlay] | None,
+    ) -> Program:
+        directory, tree = self._directory(job.key), self._tree(job.key, host)
+        scratch = directory / host / "scratch"
+        scratch.mkdir(exist_ok=True)
+        environment = program_environment(
+            job,
+            container,
+            name,
+            names,
+            tree,
+            private_opt_ml=overlays is not None,
+            scratch=scratch,
+            endpoint_url=self._endpoint_url,
+            cpus=job.resources.cpus,
+        )
+        hosts_file = str(directory / "hosts")
+        return {
+            "host": host,
+            "argv": _command(job, container),
+            "env": {**environment, MARKER: str(directory)},
+            "cwd": str(scratch),
+            "memory_mib": job.resources.memory_mib,
+            "view": None
+            if overlays is None
+            else {
+                "opt_ml": str(tree),
+                "hosts_file": hosts_file,
+                "host": host,
+                "overlays": overlays,
+            },
+        }
+
+    def _report(self, key: AttemptKey, hosts: set[str]) -> None:
+        self._running[key] = hosts
+        self._keeper.send(do="report", key=str(key), directory=str(self._directory(key)))
+
+    def _remove(self, key: AttemptKey) -> None:
+        self._running.pop(key, None)
+        self._lanes.submit(key, lambda: remove_tree(self._directory(key)))
+
+    def _guarded(self, key: AttemptKey, act: Callable[[], None]) -> None:
+        """What an act runs into becomes an event: nobody waits for the act itself."""
+        try:
+            act()
+        except InputError as error:
+            self._fault(key, FailureKind.CLIENT, f"Data download failed:{error}")
+        except ContainerError as error:
+            self._fault(key, FailureKind.CLIENT, str(error))
+        except KeeperUnavailable as error:
+            self._fault(key, FailureKind.INTERNAL, _internal(str(error)))
+        except OSError as error:
+            self._fault(key, FailureKind.INTERNAL, _internal(str(error)))
+        except Exception as error:
+            _log.exception("attempt %s", key)
+            self._fault(key, FailureKind.INTERNAL, _internal(repr(error)))
+
+    def _fault(self, key: AttemptKey, kind: FailureKind, text: str) -> None:
+        self._running.pop(key, None)
+        self._tell(Faulted(key=key, failure=Failure(kind=kind, text=text)))
+
+    def _tell(self, event: Event) -> None:
+        if (post := self._post) is not None:
+            post(event)
+
+    # ---- the keeper ----------------------------------------------------------------------------
+
+    def _wake_keeper(self) -> None:
+        with contextlib.suppress(KeeperUnavailable):  # who needs it next is told
+            self._keeper.hello()
+
+    def _on_event(self, message: Mapping[str, Any]) -> None:
+        job_id, _, attempt = message["key"].partition("-")
+        key = AttemptKey(int(job_id), int(attempt))
+        match message["event"]:
+            case "started":
+                self._tell(Started(key=key, time=message["time"]))
+            case "grew":
+                self._tell(OutputGrew(key=key))
+            case "exited":
+                self._exited(key, message)
+            case "faulted":
+                self._fault(key, FailureKind.INTERNAL, _internal(message["text"]))
+            case "lost":
+                self._fault(key, FailureKind.INTERNAL, _internal(_LOST))
+            case "released":
+                self._remove(key)
+
+    def _exited(self, key: AttemptKey, message: Mapping[str, Any]) -> None:
+        host = message["host"]
+        left = self._running.get(key, set())
+        left.discard(host)
+        if not left:
+            self._running.pop(key, None)
+        code, time, cause = message["code"], message["time"], message["cause"]
+        self._tell(InstanceExited(key=key, host=host, code=code, time=time, cause=cause))
+
+    def _on_lost(self) -> None:
+        """The keeper died, or dropped us: ask (another one) how everything stands."""
+        for key, hosts in list(self._running.items()):
+            with contextlib.suppress(RuntimeError):  # we are being closed
+                self._acts.submit(self._guarded, key, lambda k=key, h=hosts: self._report(k, h))
+
+    def _private(self) -> tuple[bool, str]:
+        """Whether instances get namespaces; if not, why."""
+        if not self._wants_namespaces:
+            return False, "namespaces are switched off"
+        try:
+            missing = self._keeper.hello()["without_namespaces"]
+        except KeeperUnavailable as error:
+            return False, str(error)
+        return missing is None, missing or ""
+
+    # ---- names and places ----------------------------------------------------------------------
+
+    def _container(self, job: TrainingJob) -> Container:
+        image = job.spec.algorithm_specification.training_image or ""
+        container = find_container(image, self._image_map)
+        if container is None:
+            raise ContainerError(f"No program on this machine stands for the image {image!r}.")
+        return container
+
+    def _names(self, job: TrainingJob, private: bool) -> list[str]:
+        """The hosts as the program is told. Without namespaces no `algo-1` resolves, and
+        sagemaker-training waits 15 minutes for it."""
+        hosts = _hosts(job)
+        return hosts if private or len(hosts) > 1 else ["localhost"]
+
+    def _directory(self, key: AttemptKey) -> Path:
+        return self._attempts / str(key)
+
+    def _tree(self, key: AttemptKey, host: str) -> Path:
+        return self._directory(key) / host / "ml"
+
+    def _is_launched(self, key: AttemptKey) -> bool:
+        return (self._directory(key) / "launch.json").exists()
+
+    def _on_disk(self) -> list[AttemptKey]:
+        names = [entry.name for entry in self._attempts.iterdir()]
+        found = [match for name in names if (match := _KEY.fullmatch(name))]
+        return [AttemptKey(int(match[1]), int(match[2])) for match in found]
+
+
+def _hosts(job: TrainingJob) -> list[str]:
+    return [f"algo-{number}" for number in range(1, job.instance_count + 1)]
+
+
+def _hosts_file(key: AttemptKey, hosts: Sequence[str]) -> str:
+    """A loopback address for each instance, and others for the next attempts: so two jobs that
+    listen on the same port of `algo-1` do not meet."""
+    number = (key.job_id * 7 + key.attempt) % (250 * 250)
+    network = f"127.{1 + number // 250}.{1 + number % 250}"
+    lines = [f"{network}.{index} {host}" for index, host in enumerate(hosts, start=1)]
+    return "\n".join(["127.0.0.1 localhost", "::1 localhost", *lines, ""])
+
+
+def _command(job: TrainingJob, container: Container) -> list[str]:
+    """As `docker run` would: source, the developer guide on ContainerEntrypoint."""
+    algorithm = job.spec.algorithm_specification
+    entrypoint = algorithm.container_entrypoint or container.command
+    return [*entrypoint, *(algorithm.container_arguments or ())]
+
+
+def _internal(detail: str) -> str:
+    return f"We encountered an internal error. Please try again. ({detail})"
+
+
+def _machine() -> Capacity:
+    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Capacity(cpus=cpus, memory_mib=int(memory * _USABLE_MEMORY) // (1 << 20))
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory, whatever a program has done to its permissions; links are not
+    followed. What cannot be removed is logged and left to the next adoption."""
+    try:
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            shutil.rmtree(directory)
+            return
+        if directory.exists():
+            _open_up(directory)
+            shutil.rmtree(directory)
+    except OSError as error:
+        _log.warning("cannot remove %s: %s", directory, error)
+
+
+def _open_up(directory: Path) -> None:
+    directory.chmod(0o700)
+    for entry in os.scandir(directory):
+        if entry.is_dir(follow_symlinks=False):
+            _open_up(Path(entry.path))
