@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuner.backends.simulated import SimulatedBackend, SimulatedClock, SimulatedRun
-from tuner.controller.loop import Controller, Suggested
+from tuner.controller.asking import Suggested
+from tuner.controller.loop import Controller
 from tuner.controller.view import fold
 from tuner.domain.definitions import (
     OBJECTIVE_HYPER_PARAMETER,

@@ -15,9 +15,10 @@ import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from tuner.controller import lifecycle
+from tuner.controller.asking import Asking, Suggested, Suggester
 from tuner.controller.decide import Act, ActKind, Ask, Decisions, Transient, decide
 from tuner.controller.launching import launched
 from tuner.controller.lifecycle import Flight
@@ -41,7 +42,7 @@ from tuner.domain.ports import (
     Started,
 )
 from tuner.domain.statuses import TuningJobStatus
-from tuner.strategies.base import Exhausted, Observation, Problem, Strategy, Suggestion
+from tuner.strategies.base import Exhausted, Strategy, Suggestion
 
 log = logging.getLogger("tuner.controller")
 
@@ -51,21 +52,6 @@ RECOVERY_SECONDS = 1.0
 EVENTS_PER_TURN = 1000
 
 Answer = TypeVar("Answer")
-Suggested = Suggestion | Exhausted | Exception
-
-
-class Suggester(Protocol):
-    """Runs the suggestions that need history, off the controller's thread."""
-
-    def submit(
-        self,
-        strategy_name: str,
-        problem: Problem,
-        observations: tuple[Observation, ...],
-        seed: int,
-        index: int,
-        done: Callable[[Suggested], None],
-    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +85,7 @@ class Controller:
         self._records = records
         self._backend = backend
         self._follower = follower
-        self._suggester = suggester
-        self._find_strategy = find_strategy
+        self._strategies = Asking(suggester, find_strategy)
         self._clock = clock
         self._queue: queue.SimpleQueue[Event | _Answered | _Request | None] = queue.SimpleQueue()
         self.view = View()
@@ -360,50 +345,18 @@ class Controller:
 
     # ---- suggestions -------------------------------------------------------------------------
 
-    def _problem(self, tuning_job_id: int) -> Problem:
-        tuning = self.view.tuning[tuning_job_id]
-        prefix = "tuner:"
-        tags = tuning.job.request.tags or ()
-        assert tuning.job.objective_type is not None
-        return Problem(
-            space=tuning.space,
-            objective_type=tuning.job.objective_type,
-            arguments={
-                tag.key.removeprefix(prefix): tag.value
-                for tag in tags
-                if tag.key.startswith(prefix)
-            },
-        )
-
-    def _strategy(self, tuning_job_id: int) -> Strategy:
-        config = self.view.tuning[tuning_job_id].job.request.hyper_parameter_tuning_job_config
-        return self._find_strategy(config.strategy)
-
     def _answer_at_once(self, ask: Ask, now: float) -> bool:
         """Answer an ask on this thread if the strategy needs no history for it."""
-        strategy = self._strategy(ask.tuning_job_id)
-        if strategy.needs_history(ask.index):
+        result = self._strategies.at_once(self.view.tuning[ask.tuning_job_id], ask.index)
+        if result is None:
             return False
-        seed = self.view.tuning[ask.tuning_job_id].job.seed
-        result: Suggested
-        try:
-            result = strategy.suggest(self._problem(ask.tuning_job_id), (), seed, ask.index)
-        except Exception as error:
-            log.exception("strategy %s failed", strategy.name)
-            result = error
         self._suggested(ask, result, now)
         return True
 
     def _ask(self, ask: Ask) -> None:
         tuning = self.view.tuning[ask.tuning_job_id]
-        config = tuning.job.request.hyper_parameter_tuning_job_config
-        self._suggester.submit(
-            config.strategy,
-            self._problem(ask.tuning_job_id),
-            tuning.observations(),
-            tuning.job.seed,
-            ask.index,
-            lambda result: self._queue.put(_Answered(ask, result)),
+        self._strategies.later(
+            tuning, ask.index, lambda result: self._queue.put(_Answered(ask, result))
         )
 
     def _suggested(self, ask: Ask, result: Suggested, now: float) -> None:
