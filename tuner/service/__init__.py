@@ -7,19 +7,15 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tuner.backends.process import ProcessBackend
 from tuner.controller.loop import Controller
 from tuner.controller.suggestions import SuggestionWorker
 from tuner.domain.errors import AwsError, InternalFailure, UnknownOperationException
-from tuner.domain.ports import Backend, Capacity, Clock, Event, OutputGrew
+from tuner.domain.ports import Event, OutputGrew
 from tuner.service import local, logs, tags, training_jobs, tuning_jobs
-from tuner.service.clock import SystemClock
 from tuner.service.context import Context
-from tuner.settings import Settings, SettingsError
+from tuner.service.ports import Ports, open_ports
+from tuner.settings import Settings
 from tuner.shapes.model import check
-from tuner.store.logs import SegmentedLogs
-from tuner.store.objects import FileObjects
-from tuner.store.records import SqliteRecords
 from tuner.strategies.registry import find_strategy
 from tuner.training.follow import LogFollower
 
@@ -59,29 +55,20 @@ class Service:
     """One home's service. `start` recovers what the home remembers and begins to work;
     `close` lets running training jobs go on. All calls are thread-safe."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        home = settings.home
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        records = SqliteRecords(home / "records.db")
-        objects = FileObjects(home / "objects")
-        log_files = SegmentedLogs(home / "logs")
-        self._backend = _backend(settings, objects, log_files)
-        self._follower = LogFollower(log_files, records.log_offset, self._post)
+    def __init__(self, settings: Settings, ports: Ports | None = None) -> None:
+        ports = ports or open_ports(settings)
+        self._ports = ports
+        self._follower = LogFollower(ports.logs, ports.records.log_offset, self._post)
         self._suggestions = SuggestionWorker()
-        self._records = records
-        clock = clock or SystemClock()
         controller = Controller(
-            records, self._backend, self._follower, self._suggestions, find_strategy, clock
+            ports.records,
+            ports.backend,
+            self._follower,
+            self._suggestions,
+            find_strategy,
+            ports.clock,
         )
-        self.context = Context(
-            settings=settings,
-            records=records,
-            objects=objects,
-            logs=log_files,
-            backend=self._backend,
-            controller=controller,
-            clock=clock,
-        )
+        self.context = Context(settings=settings, ports=ports, controller=controller)
         self._thread = threading.Thread(target=controller.run, name="controller", daemon=True)
 
     def _post(self, event: Event) -> None:
@@ -92,16 +79,16 @@ class Service:
 
     def start(self) -> None:
         self._follower.start()
-        self._backend.start(self._post)
+        self._ports.backend.start(self._post)
         self._thread.start()
 
     def close(self) -> None:
         self.context.controller.close()
         self._thread.join(timeout=10)
-        self._backend.close()
+        self._ports.backend.close()
         self._follower.close()
         self._suggestions.close()
-        self._records.close()
+        self._ports.records.close()
 
     def idle(self) -> bool:
         """Whether every job has ended."""
@@ -122,20 +109,3 @@ class Service:
             log.exception("%s failed", target)
             raise InternalFailure(f"{operation} failed: {error}") from error
         raise UnknownOperationException(f"The operation {operation or target} is not served.")
-
-
-def _backend(settings: Settings, objects: FileObjects, log_files: SegmentedLogs) -> Backend:
-    if settings.backend != "process":
-        raise SettingsError(f"TUNER_BACKEND={settings.backend!r} is not known; use 'process'.")
-    return ProcessBackend(
-        settings.home,
-        objects,
-        log_files,
-        image_map=settings.image_map,
-        capacity=_bounds(settings),
-    )
-
-
-def _bounds(settings: Settings) -> Capacity | None:
-    """The user's bounds on the machine; None when there are none."""
-    return None

@@ -46,10 +46,10 @@ def spec_faults(context: Context, spec: TrainingSpec, path: str, region: str) ->
 def _instance_faults(context: Context, spec: TrainingSpec, path: str) -> Sequence[Fault]:
     config = spec.resource_config
     count = (config.instance_count if config else None) or 1
-    able = context.backend.capabilities()
+    able = context.ports.backend.capabilities()
     if count > 1 and not able.multiple_instances:
         text = (
-            f"InstanceCount {count} cannot be run by the {context.backend.name} backend here: "
+            f"InstanceCount {count} cannot be run by the {context.ports.backend.name} backend here: "
             f"{able.note or 'hosts cannot be given names of their own.'}"
         )
         return [Fault(f"{path}ResourceConfig.InstanceCount", text)]
@@ -66,9 +66,7 @@ def _regex_faults(spec: TrainingSpec, path: str) -> Sequence[Fault]:
     return found
 
 
-def _input_faults(
-    context: Context, spec: TrainingSpec, path: str, region: str
-) -> Sequence[Fault]:
+def _input_faults(context: Context, spec: TrainingSpec, path: str, region: str) -> Sequence[Fault]:
     found = []
     for index, channel in enumerate(spec.input_data_config or ()):
         source = channel.data_source.s3_data_source
@@ -76,11 +74,11 @@ def _input_faults(
             continue
         member = f"{path}InputDataConfig[{index}].DataSource.S3DataSource.S3Uri"
         try:
-            samples.fill(context.objects, source.s3_uri)
+            samples.fill(context.ports.objects, source.s3_uri)
         except samples.SampleError as error:
             found.append(Fault(member, str(error)))
             continue
-        text = missing_input(channel, context.objects, spec.role_arn, region)
+        text = missing_input(channel, context.ports.objects, spec.role_arn, region)
         if text is not None:
             found.append(Fault(member, text))
     return found

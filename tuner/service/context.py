@@ -1,4 +1,4 @@
-"""What every operation of the service works with, put together once."""
+"""What every operation of the service works with."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import TypeVar
 
 from tuner.controller.loop import Controller
 from tuner.domain.jobs import Scope
-from tuner.domain.ports import Backend, Clock
+from tuner.service.ports import Ports
 from tuner.settings import Settings
-from tuner.store.logs import SegmentedLogs
-from tuner.store.objects import FileObjects
-from tuner.store.records import SqliteRecords
 
 Answer = TypeVar("Answer")
 
@@ -23,15 +20,14 @@ CALL_SECONDS = 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     settings: Settings
-    records: SqliteRecords
-    objects: FileObjects
-    logs: SegmentedLogs
-    backend: Backend
+    ports: Ports
     controller: Controller
-    clock: Clock
 
     def scope(self, region: str) -> Scope:
         return Scope(account=self.settings.account, region=region)
+
+    def now(self) -> float:
+        return self.ports.clock.now()
 
     def in_turn(self, run: Callable[[], Answer]) -> Answer:
         """Run what writes records on the controller's thread; see Controller.call."""

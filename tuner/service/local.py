@@ -35,7 +35,7 @@ def import_files(context: Context, params: Params, region: str) -> dict[str, Any
     try:
         for path, name in _files(source):
             with path.open("rb") as stream:
-                context.objects.put(bucket, f"{prefix}/{name}", stream)
+                context.ports.objects.put(bucket, f"{prefix}/{name}", stream)
     except (OSError, ValueError) as error:
         raise ValidationException(f"{source} could not be copied: {error}") from None
     suffix = f"/{source.name}" if source.is_file() else "/"
@@ -54,7 +54,7 @@ def _files(source: Path) -> Iterator[tuple[Path, str]]:
 def get_object(context: Context, params: Params, region: str) -> dict[str, Any]:
     """A file on this machine with an object's content, named like the object."""
     bucket, _, key = _text(params, "S3Uri").removeprefix("s3://").partition("/")
-    found = context.objects.head(bucket, key)
+    found = context.ports.objects.head(bucket, key)
     if found is None:
         raise ResourceNotFound(f"There is no object s3://{bucket}/{key}.")
     place = hashlib.sha256(f"{bucket}/{key}/{found.etag}".encode()).hexdigest()[:16]
@@ -63,7 +63,7 @@ def get_object(context: Context, params: Params, region: str) -> dict[str, Any]:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            context.objects.link(bucket, key, Path(scratch) / "object", copy=True)
+            context.ports.objects.link(bucket, key, Path(scratch) / "object", copy=True)
             (Path(scratch) / "object").replace(target)
     return {"Path": str(target)}
 
@@ -77,7 +77,7 @@ def _text(params: Params, member: str) -> str:
 
 def doctor(context: Context, params: Params, region: str) -> dict[str, Any]:
     """What this machine can do, check by check."""
-    able, capacity = context.backend.capabilities(), context.backend.capacity()
+    able, capacity = context.ports.backend.capabilities(), context.ports.backend.capacity()
     home = context.settings.home
     checks = [
         _check("python", True, f"{platform.python_version()} on {platform.platform()}"),
@@ -85,7 +85,7 @@ def doctor(context: Context, params: Params, region: str) -> dict[str, Any]:
         _check(
             "backend",
             True,
-            f"{context.backend.name}: {capacity.cpus} CPUs, {capacity.memory_mib} MiB memory",
+            f"{context.ports.backend.name}: {capacity.cpus} CPUs, {capacity.memory_mib} MiB memory",
         ),
         _check("private /opt/ml", able.private_opt_ml, able.note or "one per training job"),
         _check(

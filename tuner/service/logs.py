@@ -35,7 +35,7 @@ def describe_log_streams(context: Context, params: Params, region: str) -> dict[
     if params.get("logGroupName") != GROUP:
         raise ResourceNotFoundException("The specified log group does not exist.")
     name = str(params.get("logStreamNamePrefix", "")).split("/")[0]
-    job = context.records.find_training_job(context.scope(region), name)
+    job = context.ports.records.find_training_job(context.scope(region), name)
     if job is None or job.training_start_time is None:
         return {"logStreams": []}
     prefix = params.get("logStreamNamePrefix", "")
@@ -52,7 +52,7 @@ def describe_log_streams(context: Context, params: Params, region: str) -> dict[
 def get_log_events(context: Context, params: Params, region: str) -> dict[str, Any]:
     """From the head only: the token is where the next call goes on; no events means the end."""
     parts = _STREAM.fullmatch(str(params.get("logStreamName", "")))
-    found = parts and context.records.find_training_job(context.scope(region), parts["job"])
+    found = parts and context.ports.records.find_training_job(context.scope(region), parts["job"])
     if params.get("logGroupName") != GROUP or not parts or not found:
         raise ResourceNotFoundException("The specified log stream does not exist.")
     offset = _offset(params.get("nextToken"))
@@ -90,7 +90,7 @@ def _page(
     size = 0
     while len(chosen) < limit and size < BYTES_PER_PAGE:
         wanted = min(LINES_PER_READ, limit - len(chosen))
-        lines, offset = context.logs.read(job.key, offset, wanted)
+        lines, offset = context.ports.logs.read(job.key, offset, wanted)
         if not lines:
             break
         mine = [line for line in lines if line.host == host]

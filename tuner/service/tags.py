@@ -26,7 +26,7 @@ def _resource(context: Context, params: Params) -> str:
     if parts is not None:
         region, account, kind, name = parts.groups()
         scope = Scope(account=account, region=region)
-        records = context.records
+        records = context.ports.records
         find = records.find_training_job if kind == "training-job" else records.find_tuning_job
         job = find(scope, name)
         if job is not None:
@@ -43,23 +43,23 @@ def add(context: Context, params: Params, region: str) -> dict[str, Any]:
     new = [Tag(key=tag["Key"], value=tag["Value"]) for tag in params["Tags"]]
 
     def run() -> None:
-        keys = {*context.records.tags(arn), *(tag.key for tag in new)}
+        keys = {*context.ports.records.tags(arn), *(tag.key for tag in new)}
         if len(keys) > TAGS_PER_RESOURCE:
             raise ValidationException(
                 f"A resource can have at most {TAGS_PER_RESOURCE} tags; this would make "
                 f"{len(keys)}."
             )
-        context.records.put_tags(arn, new)
+        context.ports.records.put_tags(arn, new)
 
     context.in_turn(run)
-    return _answer(context.records.tags(arn))
+    return _answer(context.ports.records.tags(arn))
 
 
 def list_tags(context: Context, params: Params, region: str) -> dict[str, Any]:
-    return _answer(context.records.tags(_resource(context, params)))
+    return _answer(context.ports.records.tags(_resource(context, params)))
 
 
 def delete(context: Context, params: Params, region: str) -> dict[str, Any]:
     arn = _resource(context, params)
-    context.in_turn(lambda: context.records.delete_tags(arn, params["TagKeys"]))
+    context.in_turn(lambda: context.ports.records.delete_tags(arn, params["TagKeys"]))
     return {}

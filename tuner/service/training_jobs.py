@@ -26,7 +26,7 @@ Params = Mapping[str, Any]
 def create(context: Context, params: Params, region: str) -> dict[str, Any]:
     scope = context.scope(region)
     request = parse_training_job(params)
-    _refuse_taken_name(context.records.find_training_job(scope, request.training_job_name))
+    _refuse_taken_name(context.ports.records.find_training_job(scope, request.training_job_name))
     found = algorithm_of(context, request, "")
     algorithm = None if isinstance(found, Fault) else found
     refuse(
@@ -53,21 +53,21 @@ def _refuse_taken_name(found: TrainingJob | None) -> None:
 def _stored(context: Context, request: TrainingJobRequest, scope: Scope) -> TrainingJob:
     """The new job, written within the controller's turn; it waits for capacity."""
     name = request.training_job_name
-    _refuse_taken_name(context.records.find_training_job(scope, name))
+    _refuse_taken_name(context.ports.records.find_training_job(scope, name))
     for record in context.controller.written():
         if isinstance(record, TrainingJob) and record.scope == scope:
             _refuse_taken_name(record if record.name.lower() == name.lower() else None)
-    now = context.clock.now()
+    now = context.now()
     config = request.resource_config
     instances = (config.instance_count if config else None) or 1
     job = TrainingJob(
-        id=context.records.new_id(),
+        id=context.ports.records.new_id(),
         scope=scope,
         name=name,
         spec=request,
         hyper_parameters=request.hyper_parameters or {},
         resources=share(
-            context.backend.capacity(), config.instance_type if config else None, instances
+            context.ports.backend.capacity(), config.instance_type if config else None, instances
         ),
         creation_time=now,
         last_modified_time=now,
@@ -75,14 +75,14 @@ def _stored(context: Context, request: TrainingJobRequest, scope: Scope) -> Trai
     job = job.moved(SecondaryStatus.STARTING, now, "Starting the training job")
     job = job.moved(SecondaryStatus.PENDING, now, "Training job waiting for capacity")
     context.controller.write(job)
-    context.records.put_tags(job.arn, request.tags or ())
+    context.ports.records.put_tags(job.arn, request.tags or ())
     return job
 
 
 def find(context: Context, params: Params, region: str) -> TrainingJob:
     """An unknown training job is a ValidationException on AWS, not ResourceNotFound."""
     name = params["TrainingJobName"]
-    job = context.records.find_training_job(context.scope(region), name)
+    job = context.ports.records.find_training_job(context.scope(region), name)
     if job is None:
         raise ValidationException("Requested resource not found.")
     return job
@@ -102,7 +102,7 @@ def _tuning_job_arn(job: TrainingJob) -> str | None:
 
 def list_jobs(context: Context, params: Params, region: str) -> dict[str, Any]:
     query = query_of(params, context.scope(region), default_sort="CreationTime")
-    page = context.records.list_training_jobs(query)
+    page = context.ports.records.list_training_jobs(query)
     summaries = [training_job_summary(item) for item in page.items]
     return {"TrainingJobSummaries": summaries, **next_token(query, page)}
 
@@ -117,9 +117,7 @@ def stop(context: Context, params: Params, region: str) -> dict[str, Any]:
             raise ValidationException(
                 f"The request was rejected because the training job is in status {status}"
             )
-        context.controller.write(
-            lifecycle.stopping(job, StopCause.REQUESTED, context.clock.now())
-        )
+        context.controller.write(lifecycle.stopping(job, StopCause.REQUESTED, context.now()))
 
     context.in_turn(run)
     return {}
@@ -140,10 +138,9 @@ def delete(context: Context, params: Params, region: str) -> dict[str, Any]:
                 f"The training job {found.name} belongs to a hyperparameter tuning job that has "
                 "not ended; its result is still needed."
             )
-        context.records.delete_training_job(found.id)
+        context.ports.records.delete_training_job(found.id)
 
     context.in_turn(run)
     for attempt in range(1, found.attempt + 1):
-        context.logs.remove(replace(found, attempt=attempt).key)
+        context.ports.logs.remove(replace(found, attempt=attempt).key)
     return {}
-

@@ -35,7 +35,7 @@ def create(context: Context, params: Params, region: str) -> dict[str, Any]:
     scope = context.scope(region)
     request = parse_tuning_job(params)
     name = request.hyper_parameter_tuning_job_name
-    _refuse_taken_name(context.records.find_tuning_job(scope, name))
+    _refuse_taken_name(context.ports.records.find_tuning_job(scope, name))
     algorithms, faults = _faults(context, request, region)
     refuse(faults)
     request = filled_in(request, algorithms)
@@ -89,22 +89,22 @@ def _refuse_taken_name(found: TuningJob | None) -> None:
 def _stored(context: Context, request: TuningJobRequest, scope: Scope) -> TuningJob:
     """The new job, written within the controller's turn."""
     name = request.hyper_parameter_tuning_job_name
-    _refuse_taken_name(context.records.find_tuning_job(scope, name))
+    _refuse_taken_name(context.ports.records.find_tuning_job(scope, name))
     for record in context.controller.written():
         if isinstance(record, TuningJob) and record.scope == scope:
             _refuse_taken_name(record if record.name.lower() == name.lower() else None)
     config = request.hyper_parameter_tuning_job_config
     resource_config = request.definitions[0].resource_config
     instances = (resource_config.instance_count if resource_config else None) or 1
-    now = context.clock.now()
+    now = context.now()
     job = TuningJob(
-        id=context.records.new_id(),
+        id=context.ports.records.new_id(),
         scope=scope,
         name=name,
         request=request,
         seed=secrets.randbits(SEED_BITS) if config.random_seed is None else config.random_seed,
         resources=share(
-            context.backend.capacity(),
+            context.ports.backend.capacity(),
             resource_config.instance_type if resource_config else None,
             config.resource_limits.max_parallel_training_jobs * instances,
         ),
@@ -112,13 +112,13 @@ def _stored(context: Context, request: TuningJobRequest, scope: Scope) -> Tuning
         last_modified_time=now,
     )
     context.controller.write(job)
-    context.records.put_tags(job.arn, request.tags or ())
+    context.ports.records.put_tags(job.arn, request.tags or ())
     return job
 
 
 def find(context: Context, params: Params, region: str) -> TuningJob:
     name = params["HyperParameterTuningJobName"]
-    job = context.records.find_tuning_job(context.scope(region), name)
+    job = context.ports.records.find_tuning_job(context.scope(region), name)
     if job is None:
         raise ResourceNotFound(
             f"Amazon SageMaker can't find a tuning job called {name}. Type another name."
@@ -129,13 +129,13 @@ def find(context: Context, params: Params, region: str) -> TuningJob:
 def describe(context: Context, params: Params, region: str) -> dict[str, Any]:
     job = find(context, params, region)
     best_id = job.progress.best_training_job_id
-    best = context.records.training_job(best_id) if best_id is not None else None
-    return describe_tuning_job(job, best, context.clock.now())
+    best = context.ports.records.training_job(best_id) if best_id is not None else None
+    return describe_tuning_job(job, best, context.now())
 
 
 def list_jobs(context: Context, params: Params, region: str) -> dict[str, Any]:
     query = query_of(params, context.scope(region), default_sort="Name")
-    page = context.records.list_tuning_jobs(query)
+    page = context.ports.records.list_tuning_jobs(query)
     summaries = [tuning_job_summary(item) for item in page.items]
     return {"HyperParameterTuningJobSummaries": summaries, **next_token(query, page)}
 
@@ -143,7 +143,7 @@ def list_jobs(context: Context, params: Params, region: str) -> dict[str, Any]:
 def list_training_jobs(context: Context, params: Params, region: str) -> dict[str, Any]:
     job = find(context, params, region)
     query = query_of(params, context.scope(region), default_sort="Name", tuning_job_id=job.id)
-    page = context.records.list_training_jobs(query)
+    page = context.ports.records.list_training_jobs(query)
     summaries = [_tuned_summary(job, item) for item in page.items]
     return {"TrainingJobSummaries": summaries, **next_token(query, page)}
 
@@ -165,7 +165,7 @@ def stop(context: Context, params: Params, region: str) -> dict[str, Any]:
                 f"status {status}."
             )
         if job.status is TuningJobStatus.IN_PROGRESS:
-            now = context.clock.now()
+            now = context.now()
             stopping = TuningJobStatus.STOPPING
             context.controller.write(replace(job, status=stopping, last_modified_time=now))
 
@@ -182,8 +182,7 @@ def delete(context: Context, params: Params, region: str) -> dict[str, Any]:
                 f"The hyperparameter tuning job {found.name} is not in a terminal state. "
                 "Stop it, or wait until it has ended, before you delete it."
             )
-        context.records.delete_tuning_job(found.id)
+        context.ports.records.delete_tuning_job(found.id)
 
     context.in_turn(run)
     return {}
-

@@ -1,0 +1,63 @@
+"""The edges of a home: what the ports of `domain/ports.py` are on this machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuner.backends.process import ProcessBackend, machine_capacity
+from tuner.domain.ports import Backend, Capacity, Clock, Listings, Logs, Objects, Records
+from tuner.settings import Settings, SettingsError
+from tuner.store.logs import SegmentedLogs
+from tuner.store.objects import FileObjects
+from tuner.store.records import SqliteRecords
+
+
+class JobRecords(Records, Listings, Protocol):
+    """The records with their listings."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    records: JobRecords
+    objects: Objects
+    logs: Logs
+    backend: Backend
+    clock: Clock
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.time()
+
+
+def open_ports(settings: Settings) -> Ports:
+    """Open a home, making it where there is none. Raises SettingsError for a backend that is
+    not known."""
+    home = settings.home
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    objects, logs = FileObjects(home / "objects"), SegmentedLogs(home / "logs")
+    return Ports(
+        records=SqliteRecords(home / "records.db"),
+        objects=objects,
+        logs=logs,
+        backend=_backend(settings, objects, logs),
+        clock=SystemClock(),
+    )
+
+
+def _backend(settings: Settings, objects: Objects, logs: Logs) -> Backend:
+    if settings.backend != "process":
+        raise SettingsError(f"TUNER_BACKEND={settings.backend!r} is not known; use 'process'.")
+    machine = machine_capacity()
+    capacity = Capacity(
+        cpus=settings.cpus or machine.cpus,
+        memory_mib=settings.memory_mib or machine.memory_mib,
+        gpus=machine.gpus,
+    )
+    return ProcessBackend(
+        settings.home, objects, logs, image_map=settings.image_map, capacity=capacity
+    )
