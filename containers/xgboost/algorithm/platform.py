@@ -1,0 +1,79 @@
+"""The training platform as the program sees it: the /opt/ml tree, the log, the failure file."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FAILURE_CAP = 1024
+
+
+class UserError(Exception):
+    """What the user can mend: the text goes to the log and to the failure file as it is."""
+
+
+def log(text: object, level: str = "INFO") -> None:
+    """A line as the AWS container writes it."""
+    print(f"[{time.strftime('%Y-%m-%d:%H:%M:%S')}:{level}] {text}", flush=True)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One instance's tree and its place among the hosts of the training job."""
+
+    root: Path
+    hyperparameters: dict[str, str]
+    channels: dict[str, dict[str, str]]
+    hosts: tuple[str, ...]
+    host: str
+
+    @classmethod
+    def read(cls) -> Platform:
+        """Raises UserError when a configuration file is missing or broken."""
+        root = root_directory()
+        resources = _load(root, "resourceconfig.json", {"hosts": ["algo-1"]})
+        hosts = tuple(sorted(resources["hosts"]))
+        return cls(
+            root=root,
+            hyperparameters=_load(root, "hyperparameters.json", {}),
+            channels=_load(root, "inputdataconfig.json", {}),
+            hosts=hosts,
+            host=resources.get("current_host", hosts[0]),
+        )
+
+    @property
+    def model_directory(self) -> Path:
+        return self.root / "model"
+
+    def channel(self, name: str) -> Path:
+        return self.root / "input" / "data" / name
+
+
+def root_directory() -> Path:
+    """SAGEMAKER_BASE_DIR relocates /opt/ml, as in AWS's training toolkit."""
+    return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+
+
+def is_relocated() -> bool:
+    return "SAGEMAKER_BASE_DIR" in os.environ
+
+
+def write_failure(text: str) -> None:
+    """Leave the reason where the platform reads it; the platform shows its first 1,024 bytes."""
+    path = root_directory() / "output" / "failure"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode()[:FAILURE_CAP])
+
+
+def _load(root: Path, name: str, default: dict[str, Any]) -> Any:
+    path = root / "input" / "config" / name
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return default
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
