@@ -20,7 +20,7 @@ from typing import Any
 
 from tuner.backends import instance, namespaces, processes
 from tuner.backends.log_writer import LineSplitter, LogWriter
-from tuner.backends.memory_group import MemoryGroup, make_group
+from tuner.backends.memory_group import MemoryGroup, make_group, remove_group
 
 _READ_BYTES = 256 * 1024
 _PIPE_BYTES = 1 << 20
@@ -46,6 +46,7 @@ class Instance:
     group: MemoryGroup | None
     limit: int | None
     private: bool
+    killed: bool = False
     cause: str | None = None
     fault: str | None = None
     end: dict[str, Any] | None = None
@@ -54,7 +55,13 @@ class Instance:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL if self.private else instance.KILL)
+        """Asked a second time, it no longer counts on the init process to do its part."""
+        if self.private or self.killed:
+            self._signal(signal.SIGKILL)
+        else:
+            self._signal(instance.KILL)
+            self._signal(signal.SIGCONT)  # its program may have stopped it
+        self.killed = True
 
     def _signal(self, number: signal.Signals) -> None:
         if self.end is None:  # our child, not reaped yet: the pid is its own
@@ -103,6 +110,7 @@ class Attempt:
             "time": now,
             "boot": processes.boot_id(),
             "instances": {item.host: [item.pid, item.start] for item in self.instances},
+            "groups": [str(item.group.directory) for item in self.instances if item.group],
         }
         write_atomically(self.directory / "started.json", record)
         return now
@@ -203,7 +211,7 @@ class Attempt:
         if item.group is not None:
             if code != 0 and item.cause is None and item.group.was_exceeded():
                 item.cause = out_of_memory(item.limit)
-            item.group.remove()
+            remove_group(item.group.directory)
         item.end = {"code": code, "cause": item.cause, "time": time.time(), "fault": item.fault}
         with contextlib.suppress(OSError):  # a full disk; the event still goes out
             write_atomically(exit_path(self.directory, item.host), item.end)
@@ -247,3 +255,5 @@ def end_remains(directory: Path) -> None:
         for pid, start in record["instances"].values():
             processes.end_started(pid, start)
     processes.end_marked(str(directory))
+    for group in record["groups"] if record is not None else ():
+        remove_group(Path(group))

@@ -53,6 +53,7 @@ ANOTHER_RUNS = 3
 _TELL_OF_OUTPUT_AFTER = 0.03
 _LOOK_AT_FULL_LOG_EVERY = 0.1
 _LOOK_AT_MEMORY_EVERY = 0.5
+_KILL_AGAIN_AFTER = 2.0
 _REST = 60.0
 _MAX_UNSENT = 8 << 20
 _MAX_COMMAND = 64 << 20
@@ -122,10 +123,8 @@ class Keeper:
                     due = min(due, attempt.pending + _TELL_OF_OUTPUT_AFTER)
             if attempt.kill_at is not None:
                 if now >= attempt.kill_at:
-                    attempt.kill_at = None
                     self._kill(attempt)
-                else:
-                    due = min(due, attempt.kill_at)
+                due = min(due, attempt.kill_at)
             if attempt.paused:
                 self._resume(attempt)
                 due = min(due, now + _LOOK_AT_FULL_LOG_EVERY)
@@ -153,6 +152,7 @@ class Keeper:
     def _kill(self, attempt: Attempt) -> None:
         for item in attempt.running:
             item.kill()
+        attempt.kill_at = time.monotonic() + _KILL_AGAIN_AFTER
 
     # ---- output and ends -----------------------------------------------------------------------
 
@@ -315,9 +315,8 @@ class Keeper:
         if not data or len(client.received) > _MAX_COMMAND:
             self._drop(client)
             return
-        while b"\n" in data:
-            line, _, rest = client.received.partition(b"\n")
-            client.received = data = rest
+        *lines, client.received = client.received.split(b"\n")
+        for line in lines:
             self._obey_safely(bytes(line))
 
     def _obey_safely(self, line: bytes) -> None:

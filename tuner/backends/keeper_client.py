@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ LOG = "keeper.log"
 _SOCKET = "keeper.sock"
 _ANOTHER_RUNS = 3
 _TIMEOUT = 10.0
+_TRIES = 3
 _STARTS, _STARTS_WITHIN = 5, 60.0
 _LONGEST_ADDRESS = 100
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -31,6 +34,14 @@ _PROGRAM = (
 
 class KeeperUnavailable(Exception):
     """There is no keeper and none can be started; the text says why."""
+
+
+class _Link:
+    """A connection, and what the keeper behind it said of itself."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.hello: Future[Mapping[str, Any]] = Future()
 
 
 class KeeperClient:
@@ -54,9 +65,7 @@ class KeeperClient:
         self._on_lost = on_lost
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
-        self._connection: socket.socket | None = None
-        self._greeted = threading.Event()
-        self._hello: Mapping[str, Any] = {}
+        self._link: _Link | None = None
         self._starts: deque[float] = deque(maxlen=_STARTS)
         self._closed = False
 
@@ -65,41 +74,45 @@ class KeeperClient:
         lives; what comes of it arrives as events."""
         line = json.dumps(command).encode() + b"\n"
         with self._lock:
-            for _ in range(2):  # the connection may have broken without our knowing
-                connection = self._connected()
+            for _ in range(_TRIES):  # the connection may have broken without our knowing
+                link = self._connected()
                 try:
-                    connection.sendall(line)
+                    link.connection.sendall(line)
                     return
                 except OSError:
-                    self._forget(connection)
+                    self._forget(link)
         raise KeeperUnavailable("the process keeper does not listen")
 
     def hello(self) -> Mapping[str, Any]:
         """What the keeper says of itself. Raises KeeperUnavailable."""
-        with self._lock:
-            self._connected()
-        if not self._greeted.wait(_TIMEOUT):
-            raise KeeperUnavailable("the process keeper does not answer")
-        return self._hello
+        for _ in range(_TRIES):  # it may have ended as we came
+            with self._lock:
+                link = self._connected()
+            try:
+                return link.hello.result(_TIMEOUT)
+            except TimeoutError:
+                break
+            except ConnectionError:
+                continue
+        raise KeeperUnavailable("the process keeper does not answer")
 
     def close(self) -> None:
         """Let go; the keeper goes on."""
         with self._lock:
             self._closed = True
-            if self._connection is not None:
-                with contextlib.suppress(OSError):
-                    self._connection.shutdown(socket.SHUT_RDWR)
+            if self._link is not None:
+                self._forget(self._link)
 
-    def _connected(self) -> socket.socket:
-        """The connection, with the lock held."""
+    def _connected(self) -> _Link:
+        """The connection; to be called with the lock held."""
         if self._closed:
             raise KeeperUnavailable("the backend is closed")
-        if self._connection is not None:
-            return self._connection
+        if self._link is not None:
+            return self._link
         deadline = time.monotonic() + _TIMEOUT
         while True:
             try:
-                connection = _connect(self._home)
+                link = self._link = _Link(_connect(self._home))
                 break
             except (FileNotFoundError, ConnectionRefusedError):
                 if time.monotonic() > deadline:
@@ -107,12 +120,10 @@ class KeeperClient:
                 self._start_keeper()
             except OSError as error:
                 raise KeeperUnavailable(f"cannot reach the process keeper: {error}") from error
-        self._connection = connection
-        self._greeted.clear()
         threading.Thread(
-            target=self._read, args=(connection,), name="keeper-events", daemon=True
+            target=self._read, args=(link,), name="keeper-events", daemon=True
         ).start()
-        return connection
+        return link
 
     def _start_keeper(self) -> None:
         now = time.monotonic()
@@ -141,33 +152,37 @@ class KeeperClient:
         else:
             self._starts.append(now)
 
-    def _read(self, connection: socket.socket) -> None:
-        connection.settimeout(None)
-        with contextlib.suppress(OSError), connection.makefile("rb") as lines:
+    def _read(self, link: _Link) -> None:
+        with contextlib.suppress(OSError), link.connection.makefile("rb") as lines:
             for line in lines:
                 message = json.loads(line)
                 if message["event"] == "hello":
-                    self._hello = message
-                    self._greeted.set()
+                    link.hello.set_result(message)
                 else:
                     self._on_event(message)
+        if not link.hello.done():
+            link.hello.set_exception(ConnectionError())
         with self._lock:
-            self._forget(connection)
+            self._forget(link)
             closed = self._closed
+        link.connection.close()
         if not closed:
             self._on_lost()
 
-    def _forget(self, connection: socket.socket) -> None:
-        if self._connection is connection:
-            self._connection = None
+    def _forget(self, link: _Link) -> None:
+        """Its reader then sees the end."""
+        if self._link is link:
+            self._link = None
         with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+            link.connection.shutdown(socket.SHUT_RDWR)
 
 
 def _connect(home: Path) -> socket.socket:
     """Raises OSError."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(_TIMEOUT)
+    # Connecting and sending have a time limit; silence from the other end is no fault.
+    limit = struct.pack("ll", int(_TIMEOUT), 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     path = str(home / _SOCKET)
     try:
         if len(os.fsencode(path)) <= _LONGEST_ADDRESS:

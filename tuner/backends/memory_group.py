@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,16 @@ class MemoryGroup:
                     return int(value) > 0
         return False
 
-    def remove(self) -> None:
-        """Only an empty group goes; one that still holds a process stays."""
-        with contextlib.suppress(OSError):
-            self.directory.rmdir()
+
+def remove_group(directory: Path) -> None:
+    """Only an empty group goes; one that still holds a process stays."""
+    for _ in range(_TRIES):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:  # the last process is gone to us before it is to the kernel
+            time.sleep(0.005)
 
 
 def make_group(name: str, limit: int) -> MemoryGroup | None:
@@ -49,7 +58,7 @@ def make_group(name: str, limit: int) -> MemoryGroup | None:
             (group.directory / "memory.oom.group").write_text("1")
             swap, nothing = "memory.swap.max", "0"
     except OSError:
-        group.remove()
+        remove_group(group.directory)
         return None
     with contextlib.suppress(OSError):  # kernels without swap accounting
         (group.directory / swap).write_text(nothing)

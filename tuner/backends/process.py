@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ from tuner.training import opt_ml, outputs
 from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
 from tuner.training.inputs import InputError, InputViews
+from tuner.training.outputs import OutputError
 
 if TYPE_CHECKING:
     from tuner.backends.instance import Program
@@ -81,7 +83,7 @@ class ProcessBackend:
         self._objects = objects
         self._logs = logs
         self._image_map = image_map
-        self._capacity = capacity or _machine()
+        self._capacity = capacity or machine_capacity()
         self._wants_namespaces = (
             os.environ.get("TUNER_NAMESPACES") != "off" if namespaces is None else namespaces
         )
@@ -108,10 +110,10 @@ class ProcessBackend:
         )
 
     def prepare(self, job: TrainingJob) -> None:
-        self._lanes.submit(job.key, lambda: self._guarded(job.key, lambda: self._prepare(job)))
+        self._lanes.submit(job.key, partial(self._guarded, job.key, partial(self._prepare, job)))
 
     def launch(self, job: TrainingJob) -> None:
-        self._acts.submit(self._guarded, job.key, lambda: self._launch(job))
+        self._acts.submit(self._guarded, job.key, partial(self._launch, job))
 
     def stop(self, job: TrainingJob, grace_seconds: float) -> None:
         def act() -> None:
@@ -126,7 +128,7 @@ class ProcessBackend:
             text = outputs.collect(job, trees, self._objects)
             self._tell(Collected(key=job.key, failure_text=text))
 
-        self._lanes.submit(job.key, lambda: self._guarded(job.key, act))
+        self._lanes.submit(job.key, partial(self._guarded, job.key, act))
 
     def release(self, key: AttemptKey) -> None:
         def act() -> None:
@@ -146,12 +148,12 @@ class ProcessBackend:
             if key not in known:
                 self.release(key)
             elif self._is_launched(key):
-                hosts = set(_hosts(known[key]))
-                self._acts.submit(self._guarded, key, lambda k=key, h=hosts: self._report(k, h))
+                report = partial(self._report, key, set(_hosts(known[key])))
+                self._acts.submit(self._guarded, key, report)
 
     def close(self) -> None:
         self._post = None
-        self._acts.shutdown(wait=True, cancel_futures=True)
+        self._acts.shutdown(wait=True)  # what was asked for is still passed on
         self._lanes.close()
         self._keeper.close()
 
@@ -267,7 +269,7 @@ class ProcessBackend:
 
     def _remove(self, key: AttemptKey) -> None:
         self._running.pop(key, None)
-        self._lanes.submit(key, lambda: remove_tree(self._directory(key)))
+        self._lanes.submit(key, partial(remove_tree, self._directory(key)))
 
     def _guarded(self, key: AttemptKey, act: Callable[[], None]) -> None:
         """What an act runs into becomes an event: nobody waits for the act itself."""
@@ -277,9 +279,7 @@ class ProcessBackend:
             self._fault(key, FailureKind.CLIENT, f"Data download failed:{error}")
         except ContainerError as error:
             self._fault(key, FailureKind.CLIENT, str(error))
-        except KeeperUnavailable as error:
-            self._fault(key, FailureKind.INTERNAL, _internal(str(error)))
-        except OSError as error:
+        except (KeeperUnavailable, OutputError, OSError) as error:
             self._fault(key, FailureKind.INTERNAL, _internal(str(error)))
         except Exception as error:
             _log.exception("attempt %s", key)
@@ -329,7 +329,7 @@ class ProcessBackend:
         """The keeper died, or dropped us: ask (another one) how everything stands."""
         for key, hosts in list(self._running.items()):
             with contextlib.suppress(RuntimeError):  # we are being closed
-                self._acts.submit(self._guarded, key, lambda k=key, h=hosts: self._report(k, h))
+                self._acts.submit(self._guarded, key, partial(self._report, key, hosts))
 
     def _private(self) -> tuple[bool, str]:
         """Whether instances get namespaces; if not, why."""
@@ -395,7 +395,8 @@ def _internal(detail: str) -> str:
     return f"We encountered an internal error. Please try again. ({detail})"
 
 
-def _machine() -> Capacity:
+def machine_capacity() -> Capacity:
+    """What this process may use of the machine, less a tenth of the memory for the rest."""
     cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return Capacity(cpus=cpus, memory_mib=int(memory * _USABLE_MEMORY) // (1 << 20))
