@@ -237,7 +237,11 @@ class Logs(Protocol):
         """Where whoever runs the attempt writes its segments."""
 
     def read(self, key: AttemptKey, offset: int, limit: int) -> tuple[Sequence[LogLine], int]:
-        """Up to `limit` whole lines from `offset` and the offset after them."""
+        """Up to `limit` whole lines from `offset` and the offset after them. Fewer lines than
+        `limit` do not mean the end, none do."""
+
+    def trim(self, key: AttemptKey, read_offset: int) -> None:
+        """All before `read_offset` was read and committed: a log over its cap may lose it."""
 
     def remove(self, key: AttemptKey) -> None: ...
 

@@ -49,7 +49,7 @@ def collect(job: TrainingJob, roots: Mapping[str, Path], objects: Objects) -> st
         if data:
             _store(objects, bucket, f"{prefix}/output.tar.gz", data, trees[0][1])
         return next(filter(None, (_failure_text(root) for _, root in trees)), None)
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, ValueError, tarfile.TarError) as error:
         raise OutputError(f"The outputs of {job.name} could not be stored: {error}") from error
 
 

@@ -1,0 +1,52 @@
+"""The lines that come nearest to a regex that matched none, for a message to the user."""
+
+from __future__ import annotations
+
+import re
+
+from tuner.training.patterns import words
+
+_KEPT = 3
+_SHOWN_CHARACTERS = 120
+_CONSIDERED_CHARACTERS = 2000
+_DIGITS = re.compile(r"\d+")
+
+
+def shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+class NearestLines:
+    """Keeps the few lines that share most words with the regex; with a number before without.
+
+    Lines that differ in their digits only are kept once, so that a progress bar is one line.
+    """
+
+    def __init__(self, regex: str) -> None:
+        self._words = words(regex)
+        self._kept: dict[str, tuple[tuple[int, bool], str]] = {}
+        self._least = (0, False)
+
+    def consider(self, text: str) -> None:
+        start = text[:_CONSIDERED_CHARACTERS]
+        lowered = start.lower()
+        shared = sum(word in lowered for word in self._words)
+        if (shared, True) <= self._least:
+            return
+        form = _DIGITS.sub("0", lowered)
+        score = (shared, form != lowered or "0" in form)
+        if score <= self._least or form in self._kept:
+            return
+        self._kept[form] = (score, shortened(start, _SHOWN_CHARACTERS))
+        if len(self._kept) > _KEPT:
+            worst = min(self._kept, key=lambda known: self._kept[known][0])
+            del self._kept[worst]
+        if len(self._kept) == _KEPT:
+            self._least = min(known[0] for known in self._kept.values())
+
+    def summary(self) -> str:
+        """`; nearest: "...", "..."`, or nothing when no line had a word or number in common."""
+        best = sorted(self._kept.values(), key=lambda known: known[0], reverse=True)
+        if not best:
+            return ""
+        return "; nearest: " + ", ".join(f'"{text}"' for _, text in best)
