@@ -45,8 +45,8 @@ class SqliteRecords:
     """Implements `Records` and `Listings` of `tuner.domain.ports`.
 
     Reads see committed records only, from whichever thread; `tags` and `log_offset` also see
-    what the transaction they are called in has written. A put that raises NameTaken has written
-    nothing, and the transaction may go on. Opening raises `schema.NewerSchema`.
+    what the transaction they are called in has written. A put that raises NameTaken leaves the
+    records as they were, and the transaction may go on. Opening raises `schema.NewerSchema`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -156,10 +156,8 @@ class SqliteRecords:
             if "name_key" not in str(error):
                 raise
             kind = "tuning job" if isinstance(job, TuningJob) else "training job"
-            place = f"{job.scope.account} in {job.scope.region}"
-            raise NameTaken(
-                f"there is another {kind} named {job.name} in account {place}"
-            ) from None
+            text = f"there is another {kind} named {job.name} in account {job.scope.account}"
+            raise NameTaken(f"{text}, region {job.scope.region}") from None
 
     def _delete(self, table: str, job_id: int) -> bool:
         writer = self._own()
