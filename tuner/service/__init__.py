@@ -85,10 +85,9 @@ class Service:
     def close(self) -> None:
         self.context.controller.close()
         self._thread.join(timeout=10)
-        self._ports.backend.close()
         self._follower.close()
         self._suggestions.close()
-        self._ports.records.close()
+        self._ports.close()
 
     def idle(self) -> bool:
         """Whether every job has ended."""

@@ -48,8 +48,9 @@ def _instance_faults(context: Context, spec: TrainingSpec, path: str) -> Sequenc
     count = (config.instance_count if config else None) or 1
     able = context.ports.backend.capabilities()
     if count > 1 and not able.multiple_instances:
+        name = context.ports.backend.name
         text = (
-            f"InstanceCount {count} cannot be run by the {context.ports.backend.name} backend here: "
+            f"InstanceCount {count} cannot be run by the {name} backend here: "
             f"{able.note or 'hosts cannot be given names of their own.'}"
         )
         return [Fault(f"{path}ResourceConfig.InstanceCount", text)]

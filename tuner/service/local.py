@@ -77,7 +77,8 @@ def _text(params: Params, member: str) -> str:
 
 def doctor(context: Context, params: Params, region: str) -> dict[str, Any]:
     """What this machine can do, check by check."""
-    able, capacity = context.ports.backend.capabilities(), context.ports.backend.capacity()
+    backend = context.ports.backend
+    able, capacity = backend.capabilities(), backend.capacity()
     home = context.settings.home
     checks = [
         _check("python", True, f"{platform.python_version()} on {platform.platform()}"),
@@ -85,7 +86,7 @@ def doctor(context: Context, params: Params, region: str) -> dict[str, Any]:
         _check(
             "backend",
             True,
-            f"{context.ports.backend.name}: {capacity.cpus} CPUs, {capacity.memory_mib} MiB memory",
+            f"{backend.name}: {capacity.cpus} CPUs, {capacity.memory_mib} MiB memory",
         ),
         _check("private /opt/ml", able.private_opt_ml, able.note or "one per training job"),
         _check(

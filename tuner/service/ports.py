@@ -20,13 +20,25 @@ class JobRecords(Records, Listings, Protocol):
     def close(self) -> None: ...
 
 
+class JobObjects(Objects, Protocol):
+    """The object store of a home."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     records: JobRecords
-    objects: Objects
+    objects: JobObjects
     logs: Logs
     backend: Backend
     clock: Clock
+
+    def close(self) -> None:
+        """Let go of the files; running training jobs go on."""
+        self.backend.close()
+        self.records.close()
+        self.objects.close()
 
 
 class SystemClock:
@@ -40,6 +52,7 @@ def open_ports(settings: Settings) -> Ports:
     home = settings.home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     objects, logs = FileObjects(home / "objects"), SegmentedLogs(home / "logs")
+    objects.sweep()
     return Ports(
         records=SqliteRecords(home / "records.db"),
         objects=objects,
