@@ -117,8 +117,11 @@ class Integer:
         return _place(_FORWARD[self.effective_scaling](number), *self._ends)
 
     def decode(self, u: float) -> str:
-        u = min(max(u, 0.0), 1.0)
-        if self.effective_scaling is ScalingType.LINEAR:
+        if u <= 0.0:
+            raw = self.low
+        elif u >= 1.0:
+            raw = self.high
+        elif self.effective_scaling is ScalingType.LINEAR:
             raw = self.low + int(u * self.cardinality)
         else:
             raw = round(_BACKWARD[self.effective_scaling](_between(u, *self._ends)))

@@ -7,8 +7,9 @@ them (kriging believer: neither hopeful nor gloomy, it only takes away the reaso
 twice), and expected improvement is maximised. Failed jobs are left out of the data. What was
 launched before, whatever became of it, is not proposed again while there is anything else.
 
-On one core a suggestion takes about 0.1 s at 50 observations, 0.3 s at 200, 0.7 s from
-MODELLED observations up; tests/benchmarks/suggestions.py measures it.
+With 6 hyperparameters a suggestion takes about 0.15 s at 50 observations and 0.6 s from 200 up,
+on one core; it grows no further than that, because of FITTED and MODELLED below.
+tests/benchmarks/suggestions.py measures it.
 """
 
 from __future__ import annotations

@@ -64,5 +64,13 @@ def missing_requirement(name: str) -> str | None:
     return f"The {name} strategy needs {package}: pip install 'amtlocal[{extra}]'"
 
 
+def warm_up(name: str) -> None:
+    """Import now what the first suggestion of a strategy would import. Raises as `find_strategy`
+    does, and ImportError where `missing_requirement` has something to say."""
+    find_strategy(name)
+    if name in _REQUIRED:
+        import_module(_REQUIRED[name][0])
+
+
 def _brought() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
