@@ -22,15 +22,12 @@ DEFAULT_OBJECTIVE = "reg:squarederror"
 # What xgboost says of data or parameters that do not fit each other: the user's to mend, so it
 # is reported as it is. Everything else carries AWS's prefix.
 _CUSTOMER_ERRORS = (
-    "label must be in (0, 1) for logistic regression",
-    "label must be in [0, num_class)",
-    "label must be discrete values in the range of [0, num_class)",
+    "label must be",
     "can only be used with binary labels",
     "feature_names mismatch",
-    "Check failed: preds.size() == info.labels_.size()",
+    "preds.size() == info.labels_.size()",
     "the dataset only contains pos or neg samples",
-    "base_score must be in (0,1)",
-    "label must be nonnegative",
+    "base_score",
     "Parameter reg_lambda should be greater equal to 0",
 )
 
@@ -117,8 +114,9 @@ def _parameters(hyperparameters: dict[str, Any], metrics: list[str] | None) -> d
     parameters = {name: value for name, value in hyperparameters.items() if name not in ours}
     if "updater" in parameters:
         parameters["updater"] = ",".join(parameters["updater"])
-    if "monotone_constraints" in parameters:
-        parameters["monotone_constraints"] = str(parameters["monotone_constraints"])
+    for name in ("monotone_constraints", "interaction_constraints"):
+        if name in parameters:  # as text they speak of columns, not of feature names
+            parameters[name] = str(parameters[name])
     if parameters.get("tree_method") == "gpu_hist":
         parameters |= {"tree_method": "hist", "device": "cuda"}
     if parameters.get("objective") == "reg:linear":
@@ -184,13 +182,19 @@ def _train_and_save(
             verbose_eval=False,
         )
     except ValueError as error:  # XGBoostError is one
-        text = str(error).partition("\nStack trace")[0].strip()
-        known = any(part in text for part in _CUSTOMER_ERRORS)
-        raise UserError(text if known else f"XGB train call failed with exception:\n{text}") from (
-            error
-        )
+        raise UserError(_complaint(error, hyperparameters)) from error
     if master:
         save(booster, platform.model_directory)
+
+
+def _complaint(error: ValueError, hyperparameters: dict[str, Any]) -> str:
+    text = str(error).partition("\nStack trace")[0].strip()
+    if "base_score must be in (0,1)" in text and "base_score" not in hyperparameters:
+        # xgboost takes the mean label for it, before it looks at the labels one by one.
+        return f"label must be in [0,1] for logistic regression\n{text}"
+    if any(part in text for part in _CUSTOMER_ERRORS):
+        return text
+    return f"XGB train call failed with exception:\n{text}"
 
 
 def _callbacks(
