@@ -68,7 +68,12 @@ class Service:
             find_strategy,
             ports.clock,
         )
-        self.context = Context(settings=settings, ports=ports, controller=controller)
+        self.context = Context(
+            settings=settings,
+            ports=ports,
+            controller=controller,
+            warm_up=self._suggestions.warm_up,
+        )
         self._thread = threading.Thread(target=controller.run, name="controller", daemon=True)
 
     def _post(self, event: Event) -> None:

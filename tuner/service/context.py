@@ -22,6 +22,8 @@ class Context:
     settings: Settings
     ports: Ports
     controller: Controller
+    warm_up: Callable[[str], None]
+    """Have a strategy's libraries loaded before they are needed."""
 
     def scope(self, region: str) -> Scope:
         return Scope(account=self.settings.account, region=region)

@@ -25,7 +25,8 @@ from tuner.shapes.responses import (
     tuned_training_job_summary,
     tuning_job_summary,
 )
-from tuner.strategies.registry import find_strategy
+from tuner.strategies.base import StrategyError
+from tuner.strategies.registry import find_strategy, missing_requirement
 
 SEED_BITS = 31
 Params = Mapping[str, Any]
@@ -39,6 +40,7 @@ def create(context: Context, params: Params, region: str) -> dict[str, Any]:
     algorithms, faults = _faults(context, request, region)
     refuse(faults)
     request = filled_in(request, algorithms)
+    context.warm_up(request.hyper_parameter_tuning_job_config.strategy)
     job = context.in_turn(lambda: _stored(context, request, scope))
     return {"HyperParameterTuningJobArn": job.arn}
 
@@ -71,11 +73,16 @@ def _faults(
 
 
 def _strategy_faults(request: TuningJobRequest) -> list[Fault]:
+    member, strategy = (
+        "HyperParameterTuningJobConfig.Strategy",
+        request.hyper_parameter_tuning_job_config.strategy,
+    )
     try:
-        find_strategy(request.hyper_parameter_tuning_job_config.strategy)
-    except (LookupError, ImportError) as error:
-        return [Fault("HyperParameterTuningJobConfig.Strategy", str(error.args[0]))]
-    return []
+        find_strategy(strategy)
+    except (LookupError, StrategyError) as error:
+        return [Fault(member, str(error.args[0]))]
+    missing = missing_requirement(strategy)
+    return [] if missing is None else [Fault(member, missing)]
 
 
 def _refuse_taken_name(found: TuningJob | None) -> None:
