@@ -128,13 +128,9 @@ class Attempt:
         os.set_blocking(status, False)
         signal.pthread_sigmask(signal.SIG_BLOCK, instance.HELD_BACK)
         try:
-            spaces = (
-                namespaces.children_in_new_pid_namespace if private else contextlib.nullcontext
-            )
-            with spaces():
-                pid = os.fork()
-                if pid == 0:
-                    instance.run(program, group, output_end, status_end, lifeline)
+            pid = namespaces.fork() if private else os.fork()
+            if pid == 0:
+                instance.run(program, group, output_end, status_end, lifeline)
         except OSError:
             os.close(output)
             os.close(status)

@@ -93,7 +93,7 @@ class KeeperClient:
             except TimeoutError:
                 break
             except ConnectionError:
-                continue
+                time.sleep(0.05)
         raise KeeperUnavailable("the process keeper does not answer")
 
     def close(self) -> None:

@@ -164,7 +164,8 @@ def test_a_channel_may_be_written_to_and_stays_as_it_is_for_others(private_stage
         import os
         base = "/opt/ml/input/data/train"
         print(open(base + "/a.csv").read().strip(), open(base + "/deep/b.csv").read().strip())
-        open(base + "/a.csv", "a").write("more")
+        os.remove(base + "/a.csv")
+        open(base + "/a.csv", "w").write("other")
         open(base + "/cache", "w").write("mine")
         os.remove(base + "/deep/b.csv")
         print(sorted(os.listdir(base)))
@@ -220,11 +221,11 @@ def test_entrypoint_and_arguments_replace_the_command(stage: Stage) -> None:
 
 
 def test_a_program_that_is_missing_says_so(stage: Stage) -> None:
-    job = stage.job("", entrypoint=("no-such-program",))
+    job = stage.job("", entrypoint=("/no/such-program",))
     end = stage.run(job)["algo-1"]
     assert (end.code, end.cause) == (
         127,
-        "cannot start no-such-program: No such file or directory",
+        "cannot start /no/such-program: No such file or directory",
     )
     assert stage.texts(job) == [end.cause]
 
