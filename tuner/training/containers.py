@@ -155,14 +155,13 @@ def _filled(word: str, places: Mapping[str, str]) -> str:
 
 def _metrics(document: Mapping[str, Any]) -> tuple[AlgorithmMetric, ...]:
     try:
-        return tuple(
-            AlgorithmMetric(
-                name=item["Name"],
-                regex=item["Regex"],
-                objective_type=_OBJECTIVES[item.get("Objective")],
-            )
-            for item in document.get("metrics", [])
-        )
-    except (KeyError, TypeError, AttributeError):
+        return tuple(_metric(**item) for item in document.get("metrics", []))
+    except (KeyError, TypeError):
         form = '{"Name", "Regex", "Objective": "Maximize", "Minimize" or null}'
         raise ValueError(f'"metrics" must be a list of {form}') from None
+
+
+def _metric(*, Name: Any, Regex: Any, Objective: Any = None) -> AlgorithmMetric:  # noqa: N803
+    if not isinstance(Name, str) or not isinstance(Regex, str):
+        raise TypeError
+    return AlgorithmMetric(name=Name, regex=Regex, objective_type=_OBJECTIVES[Objective])

@@ -23,7 +23,7 @@ from tuner.training.patterns import expansion, required_text
 
 _SEARCH_SECONDS = 0.1
 """One search in one line is given up after that long."""
-_WASTED_SECONDS = 2.0
+_WASTED_SECONDS = 1.0
 """CPU time beyond the usual after which a regex is not searched for any more."""
 _USUAL_SECONDS = 0.001
 _USUAL_SECONDS_PER_CHARACTER = 1e-7

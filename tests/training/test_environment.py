@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training_job import channel, spec, training_job
+
+from tuner.domain.algorithms import Algorithm
+from tuner.domain.jobs import TrainingJob
+from tuner.training.containers import Container
+from tuner.training.environment import program_environment
+
+
+def environment_of(job: TrainingJob, tmp_path: Path, **options: Any) -> dict[str, str]:
+    container = Container(
+        "mine", tmp_path, ("/bin/train",), Algorithm(name="mine", built_in=False)
+    )
+    members: dict[str, Any] = {
+        "private_opt_ml": True,
+        "scratch": tmp_path / "scratch",
+        "endpoint_url": None,
+        "cpus": 2,
+        **options,
+    }
+    return program_environment(
+        job, container, "algo-1", ["algo-1", "algo-2"], tmp_path / "ml", **members
+    )
+
+
+def test_nothing_of_the_user_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "MY_SECRET"):
+        monkeypatch.setenv(name, "the user's")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+
+    environment = environment_of(training_job(), tmp_path)
+
+    assert "the user's" not in environment.values()
+    assert environment["HOME"] == str(tmp_path / "scratch" / "home")
+    assert Path(environment["HOME"]).is_dir()
+    assert Path(environment["TMPDIR"]).is_dir()
+    assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert environment["TZ"] == "Europe/Berlin"
+    assert environment["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert "AWS_ENDPOINT_URL" not in environment
+
+
+def test_the_job_is_named(tmp_path: Path) -> None:
+    environment = environment_of(training_job(), tmp_path, endpoint_url="http://127.0.0.1:1")
+
+    assert environment["TRAINING_JOB_NAME"] == "tune-001-abcd"
+    assert environment["TRAINING_JOB_ARN"] == (
+        "arn:aws:sagemaker:eu-central-1:123456789012:training-job/tune-001-abcd"
+    )
+    assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "eu-central-1"
+    assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert environment["OMP_NUM_THREADS"] == "2"
+
+
+def test_the_toolkit_s_variables_are_set(tmp_path: Path) -> None:
+    job = training_job(
+        spec=spec(input_data_config=(channel("s3://b/t", "train"), channel("s3://b/v", "val"))),
+        hyper_parameters={
+            "eta": "0.1",
+            "name": "adam",
+            "quoted": '"text"',
+            "layers": "[1, 2]",
+            "x": "1",
+            "sagemaker_program": "train.py",
+            "_tuning_objective_metric": "loss",
+        },
+    )
+
+    environment = environment_of(job, tmp_path)
+
+    parameters = {"eta": 0.1, "name": "adam", "quoted": "text", "layers": [1, 2], "x": 1}
+    assert json.loads(environment["SM_HPS"]) == parameters
+    assert environment["SM_HP_ETA"] == "0.1"
+    assert environment["SM_HP_QUOTED"] == "text"
+    assert environment["SM_HP_LAYERS"] == "[1,2]"
+    assert json.loads(environment["SM_USER_ARGS"]) == [
+        *("--eta", "0.1", "--layers", "[1, 2]", "--name", "adam", "--quoted", "text", "-x", "1")
+    ]
+    assert json.loads(environment["SM_CHANNELS"]) == ["train", "val"]
+    assert environment["SM_CHANNEL_VAL"] == "/opt/ml/input/data/val"
+    assert environment["SM_MODEL_DIR"] == "/opt/ml/model"
+    assert environment["SM_OUTPUT_DATA_DIR"] == "/opt/ml/output/data"
+    assert json.loads(environment["SM_HOSTS"]) == ["algo-1", "algo-2"]
+    assert environment["SM_CURRENT_HOST"] == "algo-1"
+    assert environment["SM_NUM_CPUS"] == "2"
+    assert environment["SM_NUM_GPUS"] == "0"
+    assert json.loads(environment["SM_TRAINING_ENV"])["hyperparameters"] == parameters
+
+
+def test_without_a_private_opt_ml_paths_are_below_the_tree(tmp_path: Path) -> None:
+    environment = environment_of(training_job(), tmp_path, private_opt_ml=False)
+
+    assert environment["SAGEMAKER_BASE_DIR"] == str(tmp_path / "ml")
+    assert environment["SM_MODEL_DIR"] == str(tmp_path / "ml" / "model")
+
+
+def test_the_spec_s_environment_wins(tmp_path: Path) -> None:
+    own = {"AWS_ACCESS_KEY_ID": "given on purpose", "OMP_NUM_THREADS": "7"}
+
+    environment = environment_of(training_job(spec=spec(environment=own)), tmp_path)
+
+    assert environment["AWS_ACCESS_KEY_ID"] == "given on purpose"
+    assert environment["OMP_NUM_THREADS"] == "7"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"a=b": "1", "": "2"},
+        {"nul": "a\0b"},
+        {"nested": "[" * 1200 + "]" * 1200, "almost": "[" * 199 + "]" * 199},
+        {"digits": "9" * 2500, "infinite": "1e999", "nan": "NaN"},
+        {"surrogate": "\ud800"},
+        {f"long{number}": "x" * 2500 for number in range(100)},
+    ],
+)
+def test_a_program_can_be_started_whatever_the_hyperparameters_are(
+    tmp_path: Path, parameters: dict[str, str]
+) -> None:
+    environment = environment_of(training_job(hyper_parameters=parameters), tmp_path)
+
+    subprocess.run([sys.executable, "-c", ""], env=environment, check=True, timeout=30)
