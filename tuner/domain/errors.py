@@ -12,10 +12,12 @@ class Fault:
     `path` is the JSON path of the member as the user wrote it
     (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`, list items by
     index from 0: `InputDataConfig[0].ChannelName`); `message` is the sentence AWS sends.
+    `quota`: the request is well-formed but asks for too much (ResourceLimitExceeded).
     """
 
     path: str
     message: str
+    quota: bool = False
 
 
 class AwsError(Exception):

@@ -1,0 +1,135 @@
+"""What a training job has to be like, whether it is created alone or by a tuning job.
+
+Sources: docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html and the
+pages of its data types; the texts on MaxWaitTimeInSeconds are the service's own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tuner.domain.algorithms import Algorithm
+from tuner.domain.definitions import (
+    Channel,
+    HyperParameterTuningResourceConfig,
+    ResourceConfig,
+    S3DataType,
+    Tag,
+    TrainingSpec,
+)
+from tuner.domain.errors import Fault
+
+MAX_RUNTIME_IN_SECONDS = 28 * 86_400
+
+OVERRIDDEN_METRICS = (
+    "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the "
+    "request without specifying metric definitions."
+)
+
+
+def spec_faults(spec: TrainingSpec, algorithm: Algorithm | None, path: str) -> Iterator[Fault]:
+    """`path` goes before the names of the spec's members: `` or `TrainingJobDefinition.`."""
+    specification = spec.algorithm_specification
+    member = f"{path}AlgorithmSpecification"
+    if (specification.training_image is None) == (specification.algorithm_name is None):
+        yield Fault(member, "Provide either TrainingImage or AlgorithmName, and not both.")
+    if algorithm is not None and algorithm.built_in and specification.metric_definitions:
+        yield Fault(f"{member}.MetricDefinitions", OVERRIDDEN_METRICS)
+    yield from _channel_faults(spec.input_data_config or (), f"{path}InputDataConfig")
+    yield from _stopping_faults(spec, path)
+
+
+def _channel_faults(channels: Sequence[Channel], path: str) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, channel in enumerate(channels):
+        if channel.channel_name in seen:
+            text = f"Channel names must be unique; [{channel.channel_name}] is given twice."
+            yield Fault(f"{path}[{index}].ChannelName", text)
+        seen.add(channel.channel_name)
+        source = channel.data_source
+        member = f"{path}[{index}].DataSource"
+        if (source.s3_data_source is None) == (source.file_system_data_source is None):
+            text = "Provide either S3DataSource or FileSystemDataSource, and not both."
+            yield Fault(member, text)
+        of_s3 = source.s3_data_source
+        if (
+            of_s3
+            and of_s3.attribute_names
+            and of_s3.s3_data_type is not S3DataType.AUGMENTED_MANIFEST_FILE
+        ):
+            text = "AttributeNames is only supported with the S3DataType AugmentedManifestFile."
+            yield Fault(f"{member}.S3DataSource.AttributeNames", text)
+
+
+def _stopping_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
+    condition = spec.stopping_condition
+    runtime, wait = condition.max_runtime_in_seconds, condition.max_wait_time_in_seconds
+    member = f"{path}StoppingCondition"
+    if runtime is not None and runtime > MAX_RUNTIME_IN_SECONDS:
+        text = f"MaxRuntimeInSeconds must be less than or equal to {MAX_RUNTIME_IN_SECONDS}."
+        yield Fault(f"{member}.MaxRuntimeInSeconds", text)
+    if not spec.enable_managed_spot_training:
+        if wait is not None:
+            yield Fault(
+                f"{member}.MaxWaitTimeInSeconds",
+                "Invalid MaxWaitTimeInSeconds. It is only supported when "
+                "EnableManagedSpotTraining is set to true",
+            )
+    elif wait is None or wait < (runtime or 0):
+        yield Fault(
+            f"{member}.MaxWaitTimeInSeconds",
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
+            "MaxRuntimeInSeconds",
+        )
+
+
+def resource_faults(
+    config: ResourceConfig | HyperParameterTuningResourceConfig, path: str
+) -> Iterator[Fault]:
+    """Instances are given either one by one type, or as a list of groups or configurations."""
+    if isinstance(config, ResourceConfig):
+        name = "InstanceGroups"
+        counts = [item.instance_count for item in config.instance_groups or ()]
+    else:
+        name = "InstanceConfigs"
+        counts = [item.instance_count for item in config.instance_configs or ()]
+        if config.allocation_strategy and not counts:
+            text = "AllocationStrategy is only supported together with InstanceConfigs."
+            yield Fault(f"{path}.AllocationStrategy", text)
+    if counts:
+        if config.instance_type or config.instance_count:
+            text = f"Provide either {name}, or InstanceType and InstanceCount, and not both."
+            yield Fault(f"{path}.{name}", text)
+        for index, count in enumerate(counts):
+            if count < 1:
+                yield _no_instance(f"{path}.{name}[{index}]")
+        return
+    if config.instance_type is None:
+        yield Fault(f"{path}.InstanceType", f"Provide InstanceType, or {name}.")
+    if config.instance_count is not None and config.instance_count < 1:
+        yield _no_instance(path)
+
+
+def plain_resource_config(config: HyperParameterTuningResourceConfig) -> ResourceConfig:
+    """The ResourceConfig that says the same; Describe answers it to whoever gave the other."""
+    return ResourceConfig(
+        instance_type=config.instance_type,
+        instance_count=config.instance_count,
+        volume_size_in_gb=config.volume_size_in_gb,
+        volume_kms_key_id=config.volume_kms_key_id,
+    )
+
+
+def _no_instance(path: str) -> Fault:
+    return Fault(f"{path}.InstanceCount", "InstanceCount must be greater than or equal to 1.")
+
+
+def tag_faults(tags: Sequence[Tag]) -> Iterator[Fault]:
+    times = Counter(tag.key for tag in tags)
+    for index, tag in enumerate(tags):
+        if tag.key.lower().startswith("aws:"):
+            text = "Tag keys that begin with aws: are reserved for the use of AWS."
+            yield Fault(f"Tags[{index}].Key", text)
+        if times[tag.key] > 1:
+            yield Fault(f"Tags[{index}].Key", f"Tag keys must be unique; [{tag.key}] is not.")

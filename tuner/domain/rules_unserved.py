@@ -1,0 +1,160 @@
+"""What a request may ask for on AWS and this version does not serve: a sentence for each.
+
+Nothing is ignored silently: what would make the outcome differ is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tuner.domain.definitions import (
+    Channel,
+    EarlyStoppingType,
+    HyperParameterTrainingJobDefinition,
+    HyperParameterTuningJobConfig,
+    InputMode,
+    S3DataType,
+    TrainingJobRequest,
+    TrainingSpec,
+    TuningJobCompletionCriteria,
+    TuningJobRequest,
+)
+from tuner.domain.errors import Fault
+
+SERVED_STRATEGIES = ("Bayesian", "Random", "Grid")
+
+
+def unserved_faults(request: TuningJobRequest | TrainingJobRequest) -> list[Fault]:
+    """Everything in a request that is refused because it is not served."""
+    if isinstance(request, TrainingJobRequest):
+        return list(_spec_faults(request, ""))
+    faults = [*_config_faults(request.hyper_parameter_tuning_job_config)]
+    if request.warm_start_config is not None:
+        faults.append(Fault("WarmStartConfig", "Warm start is not served yet."))
+    if request.autotune is not None:
+        faults.append(Fault("Autotune", "Autotune is not served yet."))
+    if len(request.definitions) > 1:
+        text = "Tuning jobs with more than one training job definition are not served yet."
+        faults.append(Fault("TrainingJobDefinitions", text))
+    for index, definition in enumerate(request.definitions):
+        single = definition is request.training_job_definition
+        path = "TrainingJobDefinition." if single else f"TrainingJobDefinitions[{index}]."
+        faults += _spec_faults(definition, path)
+        faults += _definition_faults(definition, path)
+    return faults
+
+
+def _config_faults(config: HyperParameterTuningJobConfig) -> Iterator[Fault]:
+    path = "HyperParameterTuningJobConfig."
+    if config.strategy not in SERVED_STRATEGIES:
+        served = ", ".join(SERVED_STRATEGIES)
+        text = f"The strategy {config.strategy} is not served yet. Served are {served}."
+        yield Fault(f"{path}Strategy", text)
+    if config.training_job_early_stopping_type is EarlyStoppingType.AUTO:
+        text = "Early stopping of training jobs is not served yet: set it to Off."
+        yield Fault(f"{path}TrainingJobEarlyStoppingType", text)
+    if config.tuning_job_completion_criteria not in (None, TuningJobCompletionCriteria()):
+        text = (
+            "Completion criteria are not served yet. Limit the tuning job by MaxRuntimeInSeconds "
+            "or MaxNumberOfTrainingJobs of ResourceLimits."
+        )
+        yield Fault(f"{path}TuningJobCompletionCriteria", text)
+    if config.parameter_ranges is not None and config.parameter_ranges.auto_parameters:
+        yield Fault(f"{path}ParameterRanges.AutoParameters", "AutoParameters is not served yet.")
+
+
+def _definition_faults(
+    definition: HyperParameterTrainingJobDefinition, path: str
+) -> Iterator[Fault]:
+    ranges = definition.hyper_parameter_ranges
+    if ranges is not None and ranges.auto_parameters:
+        member = f"{path}HyperParameterRanges.AutoParameters"
+        yield Fault(member, "AutoParameters is not served yet.")
+    config = definition.hyper_parameter_tuning_resource_config
+    if config is not None and (config.instance_configs or config.allocation_strategy):
+        text = "A choice of instance configurations is not served: provide InstanceType."
+        yield Fault(f"{path}HyperParameterTuningResourceConfig.InstanceConfigs", text)
+
+
+def _spec_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
+    algorithm = spec.algorithm_specification
+    if algorithm.algorithm_name is not None:
+        text = "Algorithm resources and AWS Marketplace are not served: provide TrainingImage."
+        yield Fault(f"{path}AlgorithmSpecification.AlgorithmName", text)
+    yield from _input_mode_faults(
+        algorithm.training_input_mode, f"{path}AlgorithmSpecification.TrainingInputMode"
+    )
+    for index, channel in enumerate(spec.input_data_config or ()):
+        yield from _channel_faults(channel, f"{path}InputDataConfig[{index}]")
+    yield from _output_faults(spec, path)
+    yield from _instance_faults(spec, path)
+    if spec.enable_network_isolation:
+        text = (
+            "EnableNetworkIsolation cannot be enforced for training jobs that run as processes of "
+            "this machine: leave it out, or set it to false."
+        )
+        yield Fault(f"{path}EnableNetworkIsolation", text)
+    if spec.checkpoint_config is not None:
+        yield Fault(f"{path}CheckpointConfig", "Checkpoints are not served yet.")
+    if spec.stopping_condition.max_pending_time_in_seconds is not None:
+        text = "A limit of the time that a training job is pending is not served yet."
+        yield Fault(f"{path}StoppingCondition.MaxPendingTimeInSeconds", text)
+
+
+def _input_mode_faults(mode: InputMode | None, path: str) -> Iterator[Fault]:
+    if mode not in (None, InputMode.FILE):
+        yield Fault(path, f"The input mode {mode} is not served yet: use File.")
+
+
+def _channel_faults(channel: Channel, path: str) -> Iterator[Fault]:
+    yield from _input_mode_faults(channel.input_mode, f"{path}.InputMode")
+    if channel.compression_type not in (None, "None"):
+        text = f"The compression type {channel.compression_type} is not served yet: use None."
+        yield Fault(f"{path}.CompressionType", text)
+    if channel.record_wrapper_type not in (None, "None"):
+        text = f"The record wrapper {channel.record_wrapper_type} is not served yet: use None."
+        yield Fault(f"{path}.RecordWrapperType", text)
+    if channel.shuffle_config is not None:
+        yield Fault(f"{path}.ShuffleConfig", "Shuffling of inputs is not served yet.")
+    source = channel.data_source
+    if source.file_system_data_source is not None:
+        text = "File systems (EFS, FSx) are not served: use S3DataSource."
+        yield Fault(f"{path}.DataSource.FileSystemDataSource", text)
+    if source.s3_data_source is None:
+        return
+    member = f"{path}.DataSource.S3DataSource"
+    if source.s3_data_source.s3_data_type is not S3DataType.S3_PREFIX:
+        kind = source.s3_data_source.s3_data_type
+        yield Fault(f"{member}.S3DataType", f"The data type {kind} is not served: use S3Prefix.")
+    if source.s3_data_source.instance_group_names:
+        text = "Instance groups are not served yet."
+        yield Fault(f"{member}.InstanceGroupNames", text)
+    yield from _address_faults(source.s3_data_source.s3_uri, f"{member}.S3Uri")
+
+
+def _output_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
+    output = spec.output_data_config
+    yield from _address_faults(output.s3_output_path, f"{path}OutputDataConfig.S3OutputPath")
+    if output.compression_type == "NONE":
+        text = "Outputs that are not compressed are not served yet: use GZIP."
+        yield Fault(f"{path}OutputDataConfig.CompressionType", text)
+
+
+def _address_faults(uri: str, path: str) -> Iterator[Fault]:
+    if not uri.startswith("s3://"):
+        yield Fault(path, f"An object is addressed as s3://BUCKET/KEY here, not [{uri}].")
+
+
+def _instance_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
+    if spec.enable_managed_spot_training:
+        text = "Managed spot training is not served: nothing here is ever interrupted."
+        yield Fault(f"{path}EnableManagedSpotTraining", text)
+    config = spec.resource_config
+    if config is None:
+        return
+    if config.instance_groups:
+        text = "Instance groups are not served yet: provide InstanceType and InstanceCount."
+        yield Fault(f"{path}ResourceConfig.InstanceGroups", text)
+    if config.keep_alive_period_in_seconds:
+        text = "Warm pools are not served yet."
+        yield Fault(f"{path}ResourceConfig.KeepAlivePeriodInSeconds", text)

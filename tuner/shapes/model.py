@@ -1,0 +1,110 @@
+"""Requests held against the service model: required, type, enum, pattern, min and max.
+
+Faults are worded as the service words them, and all faults of a request are found together
+("1 validation error detected: Value '…' at 'trainingJobName' failed to satisfy constraint: …").
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from botocore.model import MapShape, Shape, StructureShape
+
+from tuner.domain.errors import Fault, SerializationException, ValidationException
+from tuner.shapes.constraints import constraint_texts, printed, type_text, violated_texts
+from tuner.shapes.service_model import Place, has_plain_values, input_shape, walk
+
+
+def check(operation: str, params: object) -> None:
+    """Pass a request that has the shape of the operation's.
+
+    Raises SerializationException where JSON of another type stands, else ValidationException
+    that names everything that is wrong; either carries all faults.
+    """
+    found = _inspect(operation, params)
+    faults = (*found.types, *found.constraints)
+    if found.types:
+        raise SerializationException(found.types[0].message, faults)
+    if faults:
+        errors = "1 validation error" if len(faults) == 1 else f"{len(faults)} validation errors"
+        text = "; ".join(fault.message for fault in faults)
+        raise ValidationException(f"{errors} detected: {text}", faults)
+
+
+def structural_faults(operation: str, params: object) -> list[Fault]:
+    """All that `check` would complain about."""
+    found = _inspect(operation, params)
+    return [*found.types, *found.constraints]
+
+
+def unknown_members(operation: str, params: object) -> list[Fault]:
+    """Members that the operation does not have. The service ignores them on the wire; in a
+    file that a user wrote they are typing errors."""
+    faults = []
+    for shape, value, place in walk(input_shape(operation), params):
+        if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+            unknown = (name for name in value if name not in shape.members)
+            faults += [_unknown(str(name), shape, place) for name in unknown]
+    return faults
+
+
+def _unknown(name: str, shape: StructureShape, place: Place) -> Fault:
+    near = difflib.get_close_matches(name, shape.members, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(shape.members)}."
+    return Fault(place.member(name).path, f"There is no member {name} here; {hint}")
+
+
+@dataclass(slots=True)
+class _Found:
+    types: list[Fault] = field(default_factory=list)
+    constraints: list[Fault] = field(default_factory=list)
+
+    def wrong_type(self, text: str, place: Place) -> None:
+        at = f" at '{place.wire}'" if place.wire else ""
+        self.types.append(Fault(place.path, text + at))
+
+
+def _inspect(operation: str, params: object) -> _Found:
+    found = _Found()
+    for shape, value, place in walk(input_shape(operation), params):
+        if value is None:
+            found.constraints.append(place.null_fault())
+        elif (wrong := type_text(shape, value)) is not None:
+            found.wrong_type(wrong, place)
+        else:
+            _inspect_value(shape, value, place, found)
+    return found
+
+
+def _inspect_value(shape: Shape, value: object, place: Place, found: _Found) -> None:
+    found.constraints += [
+        place.fault(f"'{printed(value)}'", text) for text in violated_texts(shape, value)
+    ]
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+        required = (name for name in shape.members if name in shape.required_members)
+        missing = [name for name in required if value.get(name) is None]
+        found.constraints += [place.member(name).null_fault() for name in missing]
+    elif isinstance(shape, MapShape) and isinstance(value, Mapping) and has_plain_values(shape):
+        _inspect_entries(shape, value, place, found)
+
+
+def _inspect_entries(
+    shape: MapShape, entries: Mapping[object, object], place: Place, found: _Found
+) -> None:
+    """The service makes one fault of all faulty keys of a map, and one of all faulty values."""
+    keys = [key for key in entries if violated_texts(shape.key, key)]
+    values = []
+    for key, value in entries.items():
+        if value is None:
+            found.constraints.append(place.entry(key).null_fault())
+        elif (wrong := type_text(shape.value, value)) is not None:
+            found.wrong_type(wrong, place.entry(key))
+        elif violated_texts(shape.value, value):
+            values.append(key)
+    for faulty, of, subject in ((keys, shape.key, "keys"), (values, shape.value, "value")):
+        if faulty:
+            text = f"Map {subject} must satisfy constraint: [{', '.join(constraint_texts(of))}]"
+            message = place.fault(f"'{printed(entries)}'", text).message
+            found.constraints.append(Fault(place.entry(faulty[0]).path, message))
