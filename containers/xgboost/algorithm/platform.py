@@ -18,7 +18,16 @@ class UserError(Exception):
 
 def log(text: object, level: str = "INFO") -> None:
     """A line as the AWS container writes it."""
-    print(f"[{time.strftime('%Y-%m-%d:%H:%M:%S')}:{level}] {text}", flush=True)
+    print(_line(text, level), flush=True)
+
+
+def log_from_handler(text: object, level: str = "INFO") -> None:
+    """The same from a signal handler: it may have interrupted a print, which is not reentrant."""
+    os.write(1, f"{_line(text, level)}\n".encode())
+
+
+def _line(text: object, level: str) -> str:
+    return f"[{time.strftime('%Y-%m-%d:%H:%M:%S')}:{level}] {text}"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import traceback
 from types import FrameType
 
 from algorithm.hyperparameters import validate
-from algorithm.platform import Platform, UserError, log, write_failure
+from algorithm.platform import Platform, UserError, log, log_from_handler, write_failure
 
 _STOPPED = 128 + signal.SIGTERM
 
@@ -34,7 +34,7 @@ def main() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """As process 1 of a container nothing would end the program on SIGTERM but this."""
-    log("Stopped by SIGTERM before a model was saved.", "WARNING")
+    log_from_handler("Stopped by SIGTERM before a model was saved.", "WARNING")
     os._exit(_STOPPED)
 
 

@@ -14,7 +14,7 @@ from algorithm.data import Table, matrix, read_channels
 from algorithm.evaluation import added_metrics, evaluator
 from algorithm.loading import load_xgboost
 from algorithm.manifest import is_maximized
-from algorithm.platform import Platform, UserError, log
+from algorithm.platform import Platform, UserError, log, log_from_handler
 
 MODEL_NAME = "xgboost-model"
 DEFAULT_OBJECTIVE = "reg:squarederror"
@@ -237,7 +237,8 @@ def _termination_callback(xgboost: Any, directory: Path) -> Any:
     def save_and_exit(number: int, frame: FrameType | None) -> None:
         if current:
             save(current[0], directory)
-            log("Stopped by SIGTERM: saved the model of the rounds so far.", "WARNING")
+            saved = "Stopped by SIGTERM: saved the model of the rounds so far."
+            log_from_handler(saved, "WARNING")
         os._exit(0)
 
     class Keep(xgboost.callback.TrainingCallback):  # type: ignore[misc]
