@@ -1,0 +1,133 @@
+"""The live view of a tuning job in a terminal: progress, running best, training jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuner.cli.follow import ACTIVE, Snapshot, Summary
+from tuner.cli.text import STYLES, duration, hyperparameters, number, objective_of, run_time
+
+_LINES_AROUND = 11
+_ROOM_FOR_VALUES = 110
+_ROWS_AT_LEAST = 3
+
+Phase = Callable[[str], str]
+"""From the name of a training job to its SecondaryStatus."""
+
+
+class LiveView:
+    """A context manager; `show` draws a snapshot. Nothing of it stays on the screen."""
+
+    def __init__(self, console: Console, phase: Phase) -> None:
+        self._console = console
+        self._phase = phase
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> LiveView:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def show(self, snapshot: Snapshot) -> None:
+        rows = max(self._console.height - _LINES_AROUND, _ROWS_AT_LEAST)
+        self._live.update(view(snapshot, rows, self._console.width, self._phase), refresh=True)
+
+
+def view(snapshot: Snapshot, rows: int, width: int, phase: Phase) -> RenderableType:
+    """The whole picture, with at most so many training jobs."""
+    return Group(
+        heading(snapshot.description),
+        Text(),
+        _progress(snapshot, width),
+        Text(),
+        _best(snapshot.description),
+        Text(),
+        _training_jobs(snapshot, rows, width, phase),
+        Text("Ctrl-C leaves: the job goes on in the background", style="dim"),
+    )
+
+
+def heading(description: Mapping[str, object]) -> RenderableType:
+    config = description["HyperParameterTuningJobConfig"]
+    assert isinstance(config, Mapping)
+    objective = config.get("HyperParameterTuningJobObjective", {})
+    status = str(description["HyperParameterTuningJobStatus"])
+    what = f"{config['Strategy']}: {objective['Type'].lower()} {objective['MetricName']}"
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(str(description["HyperParameterTuningJobName"]), style="bold")
+    line.append("  ")
+    line.append(status, style=STYLES.get(status, ""))
+    line.append(f"  {what}", style="dim")
+    return line
+
+
+def _progress(snapshot: Snapshot, width: int) -> RenderableType:
+    planned = snapshot.planned
+    facts = [f"{snapshot.done} of {planned}" if planned else f"{snapshot.done} done"]
+    facts.append(f"{snapshot.running} running")
+    facts.append(duration(snapshot.elapsed))
+    if snapshot.remaining is not None and snapshot.status == "InProgress":
+        facts.append(f"about {duration(round(snapshot.remaining))} left")
+    bar = ProgressBar(total=planned or 1, completed=snapshot.done if planned else 0)
+    bar.width = max(min(width // 3, 40), 10)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(bar, *(Text(fact, no_wrap=True) for fact in facts))
+    return grid
+
+
+def _best(description: Mapping[str, object]) -> RenderableType:
+    best = description.get("BestTrainingJob")
+    if not isinstance(best, Mapping) or not best:
+        return Text("best    none yet\n", style="dim")
+    objective = best["FinalHyperParameterTuningJobObjectiveMetric"]
+    grid = Table.grid(padding=(0, 2))
+    what = Text(f"{objective['MetricName']} ")
+    what.append(number(objective["Value"]), style="bold green")
+    what.append(f"  {best['TrainingJobName']}", style="dim")
+    grid.add_row(Text("best", style="bold"), what)
+    grid.add_row("", Text(hyperparameters(best["TunedHyperParameters"])))
+    return grid
+
+
+def _training_jobs(snapshot: Snapshot, rows: int, width: int, phase: Phase) -> RenderableType:
+    best = snapshot.description.get("BestTrainingJob", {}).get("TrainingJobName")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+    table.add_column("training job", no_wrap=True, overflow="ellipsis")
+    table.add_column("status", no_wrap=True)
+    table.add_column("objective", no_wrap=True, justify="right")
+    table.add_column("time", no_wrap=True, justify="right")
+    with_values = width >= _ROOM_FOR_VALUES
+    if with_values:
+        table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
+    for item in snapshot.training_jobs[:rows]:
+        cells = _row(item, item["TrainingJobName"] == best, snapshot.now, phase)
+        values = [hyperparameters(item["TunedHyperParameters"])] if with_values else []
+        table.add_row(*cells, *values)
+    return table
+
+
+def _row(item: Summary, is_best: bool, now: float, phase: Phase) -> list[RenderableType]:
+    name, status = item["TrainingJobName"], item["TrainingJobStatus"]
+    value, seconds = objective_of(item), run_time(item, now)
+    word = phase(name) if status in ACTIVE else status
+    shown = "" if value is None else number(value)
+    return [
+        Text(name, style="bold" if is_best else ""),
+        Text(word, style=STYLES.get(status, "")),
+        Text(f"best {shown}" if is_best else shown, style="bold green" if is_best else ""),
+        Text("" if seconds is None else duration(seconds)),
+    ]

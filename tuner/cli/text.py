@@ -1,0 +1,92 @@
+"""How the command line writes times, numbers and documents."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_UNBOUNDED = 10_000
+
+STYLES = {
+    "Completed": "green",
+    "InProgress": "cyan",
+    "Failed": "red",
+    "Stopped": "yellow",
+    "Stopping": "yellow",
+    "DeleteFailed": "red",
+}
+
+
+def console() -> Console:
+    """Standard output. In a pipe or a file lines are as long as they need to be."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _UNBOUNDED
+    return Console(width=width, markup=False, highlight=False, emoji=False)
+
+
+def print_json(document: object) -> None:
+    print(json.dumps(readable(document), indent=2, ensure_ascii=False))
+
+
+def readable(document: object, name: str = "") -> Any:
+    """The document with its times as ISO 8601 in UTC, as the AWS CLI prints them."""
+    if isinstance(document, Mapping):
+        return {key: readable(value, str(key)) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [readable(item) for item in document]
+    if isinstance(document, int | float) and name.endswith(("Time", "Timestamp")):
+        return datetime.fromtimestamp(document, UTC).isoformat(timespec="milliseconds")
+    return document
+
+
+def moment(seconds: float) -> str:
+    """Epoch seconds in the user's time zone."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02} s"
+    return f"{total // 3600} h {total % 3600 // 60:02} min"
+
+
+def number(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def short(text: str) -> str:
+    """A hyperparameter's value, with fewer digits where it is a long number."""
+    if len(text) <= 8:
+        return text
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text
+
+
+def hyperparameters(values: Mapping[str, str]) -> str:
+    return "  ".join(f"{name}={short(values[name])}" for name in sorted(values))
+
+
+def objective_of(summary: Mapping[str, Any]) -> float | None:
+    """The final objective of a training job's summary."""
+    value = summary.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value")
+    return None if value is None else float(value)
+
+
+def run_time(summary: Mapping[str, Any], now: float) -> float | None:
+    """Seconds since a training job started, or that it took."""
+    start = summary.get("TrainingStartTime")
+    return None if start is None else float(summary.get("TrainingEndTime", now) - start)
