@@ -74,7 +74,7 @@ class Crash:
                     command = (entry / "cmdline").read_bytes().split(b"\0")
                 except OSError:
                     continue
-                if marker in command and any(b"keeper" in part for part in command):
+                if marker in command and any(b"backends.keeper import" in part for part in command):
                     return int(entry.name)
         return None
 
