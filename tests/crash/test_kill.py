@@ -147,7 +147,7 @@ def test_a_killed_keeper_takes_its_jobs_along_and_they_are_retried(crash: Crash)
     owner = crash.owner()
     killed = 0
     deadline = time.monotonic() + 60
-    while killed < 6 and owner.poll() is None and time.monotonic() < deadline:
+    while killed < 4 and owner.poll() is None and time.monotonic() < deadline:
         time.sleep(chance.uniform(0.1, 0.4))
         killed += crash.kill_keeper()
     out, err = owner.communicate(timeout=90)

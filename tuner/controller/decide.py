@@ -88,6 +88,11 @@ def _run(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> 
             return
         decisions.wake_at(deadline)
     match job.secondary_status:
+        case SecondaryStatus.STARTING:
+            if now >= lifecycle.retry_time(job):
+                decisions.updates.append(lifecycle.admitted(job, now))
+            else:
+                decisions.wake_at(lifecycle.retry_time(job))
         case SecondaryStatus.DOWNLOADING:
             decisions.acts.append(Act(ActKind.PREPARE, job))
         case SecondaryStatus.TRAINING:

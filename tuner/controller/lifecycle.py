@@ -26,6 +26,10 @@ STOP_PATIENCE_SECONDS = 60.0
 """How long after the SIGKILL an instance may still fail to be reported as ended."""
 
 
+RETRY_FIRST_SECONDS = 1.0
+RETRY_LONGEST_SECONDS = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Flight:
     """What has been heard of the current attempt; events bring it back after a restart."""
@@ -137,9 +141,15 @@ def faulted(job: TrainingJob, failure: Failure, now: float) -> TrainingJob:
     if job.status is TrainingJobStatus.STOPPING or job.failure is not None:
         return ended(job, now, None)
     if failure.kind is FailureKind.INTERNAL and _may_retry(job, now):
-        again = replace(job, attempt=job.attempt + 1, metrics=(), failure=None)
-        return admitted(again, now)
+        again = replace(job, attempt=job.attempt + 1, metrics=())
+        return again.moved(SecondaryStatus.STARTING, now, f"Retrying after: {failure.text}")
     return ended(replace(job, failure=failure), now, None)
+
+
+def retry_time(job: TrainingJob) -> float:
+    """When a job that was sent back to Starting goes on: what broke gets time to mend."""
+    wait = min(RETRY_FIRST_SECONDS * 2 ** (job.attempt - 2), RETRY_LONGEST_SECONDS)
+    return job.transitions[-1].start_time + wait
 
 
 def _may_retry(job: TrainingJob, now: float) -> bool:
