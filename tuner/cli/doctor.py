@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tuner.cli.text import console, print_json
+from tuner.cli.text import print_json, show
 from tuner.client import Client, OwnerUnavailable
 
 
@@ -45,4 +45,4 @@ def _print(checks: list[dict[str, Any]]) -> None:
     for check in checks:
         mark = Text("ok", style="green") if check["ok"] else Text("missing", style="bold red")
         grid.add_row(mark, check["name"], check["detail"])
-    console().print(grid)
+    show(grid)

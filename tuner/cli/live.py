@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,11 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.cli.follow import ACTIVE, Snapshot, Summary
-from tuner.cli.text import STYLES, duration, hyperparameters, number, objective_of, run_time
+from tuner.cli.text import STYLES, duration, goal, hyperparameters, number, objective_of, run_time
 
-_LINES_AROUND = 11
-_ROOM_FOR_VALUES = 110
+_LONGEST_BAR = 40
+_LINES_BELOW = 3
 _ROWS_AT_LEAST = 3
+_OTHER_COLUMNS = 42
+_ROOM_FOR_VALUES = 30
 
 Phase = Callable[[str], str]
 """From the name of a training job to its SecondaryStatus."""
@@ -43,35 +46,38 @@ class LiveView:
         self._live.__exit__(kind, error, trace)
 
     def show(self, snapshot: Snapshot) -> None:
-        rows = max(self._console.height - _LINES_AROUND, _ROWS_AT_LEAST)
-        self._live.update(view(snapshot, rows, self._console.width, self._phase), refresh=True)
+        self._live.update(view(snapshot, self._console, self._phase), refresh=True)
 
 
-def view(snapshot: Snapshot, rows: int, width: int, phase: Phase) -> RenderableType:
-    """The whole picture, with at most so many training jobs."""
-    return Group(
-        heading(snapshot.description),
+def view(snapshot: Snapshot, console: Console, phase: Phase) -> RenderableType:
+    """The whole picture, with as many training jobs as the console has lines for."""
+    width = console.width
+    top = Group(
+        _heading(snapshot.description),
         Text(),
         _progress(snapshot, width),
         Text(),
         _best(snapshot.description),
         Text(),
+    )
+    used = len(console.render_lines(top, pad=False)) + _LINES_BELOW
+    rows = max(console.height - used, _ROWS_AT_LEAST)
+    return Group(
+        top,
         _training_jobs(snapshot, rows, width, phase),
         Text("Ctrl-C leaves: the job goes on in the background", style="dim"),
     )
 
 
-def heading(description: Mapping[str, object]) -> RenderableType:
-    config = description["HyperParameterTuningJobConfig"]
-    assert isinstance(config, Mapping)
-    objective = config.get("HyperParameterTuningJobObjective", {})
-    status = str(description["HyperParameterTuningJobStatus"])
-    what = f"{config['Strategy']}: {objective['Type'].lower()} {objective['MetricName']}"
+def _heading(description: Mapping[str, Any]) -> RenderableType:
+    strategy = description["HyperParameterTuningJobConfig"]["Strategy"]
+    direction, metric = goal(description)
+    status = description["HyperParameterTuningJobStatus"]
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(str(description["HyperParameterTuningJobName"]), style="bold")
+    line.append(description["HyperParameterTuningJobName"], style="bold")
     line.append("  ")
     line.append(status, style=STYLES.get(status, ""))
-    line.append(f"  {what}", style="dim")
+    line.append(f"  {strategy}: {direction.lower()} {metric}", style="dim")
     return line
 
 
@@ -81,17 +87,17 @@ def _progress(snapshot: Snapshot, width: int) -> RenderableType:
     facts.append(f"{snapshot.running} running")
     facts.append(duration(snapshot.elapsed))
     if snapshot.remaining is not None and snapshot.status == "InProgress":
-        facts.append(f"about {duration(round(snapshot.remaining))} left")
+        facts.append(f"about {duration(snapshot.remaining, tenths=False)} left")
     bar = ProgressBar(total=planned or 1, completed=snapshot.done if planned else 0)
-    bar.width = max(min(width // 3, 40), 10)
+    bar.width = max(min(width - len("  ".join(facts)) - 2, _LONGEST_BAR), 5)
     grid = Table.grid(padding=(0, 2))
     grid.add_row(bar, *(Text(fact, no_wrap=True) for fact in facts))
     return grid
 
 
-def _best(description: Mapping[str, object]) -> RenderableType:
+def _best(description: Mapping[str, Any]) -> RenderableType:
     best = description.get("BestTrainingJob")
-    if not isinstance(best, Mapping) or not best:
+    if not best:
         return Text("best    none yet\n", style="dim")
     objective = best["FinalHyperParameterTuningJobObjectiveMetric"]
     grid = Table.grid(padding=(0, 2))
@@ -110,10 +116,14 @@ def _training_jobs(snapshot: Snapshot, rows: int, width: int, phase: Phase) -> R
     table.add_column("status", no_wrap=True)
     table.add_column("objective", no_wrap=True, justify="right")
     table.add_column("time", no_wrap=True, justify="right")
-    with_values = width >= _ROOM_FOR_VALUES
+    shown = snapshot.training_jobs[:rows]
+    longest = max((len(item["TrainingJobName"]) for item in shown), default=0)
+    room = width - longest - _OTHER_COLUMNS
+    with_values = room >= _ROOM_FOR_VALUES
     if with_values:
-        table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
-    for item in snapshot.training_jobs[:rows]:
+        column = "hyperparameters"
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=room)
+    for item in shown:
         cells = _row(item, item["TrainingJobName"] == best, snapshot.now, phase)
         values = [hyperparameters(item["TunedHyperParameters"])] if with_values else []
         table.add_row(*cells, *values)

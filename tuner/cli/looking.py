@@ -6,23 +6,24 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tuner.cli import Refusal
 from tuner.cli.find import find, find_tuning_job
-from tuner.cli.report import outcome_document, print_best
+from tuner.cli.report import best_grid, outcome_document
 from tuner.cli.text import (
     STYLES,
-    console,
     duration,
+    goal,
     hyperparameters,
     moment,
     number,
     objective_of,
     print_json,
     run_time,
+    show,
 )
 from tuner.client import Client
 from tuner.job import best_of, training_jobs
@@ -50,7 +51,7 @@ def list_jobs(client: Client, as_json: bool) -> None:
             f"{done} of {most}" if most else str(done),
             moment(item["CreationTime"]),
         )
-    console().print(table)
+    show(table)
 
 
 def _tuning_jobs(client: Client) -> Iterator[Mapping[str, Any]]:
@@ -70,17 +71,17 @@ def _tuning_jobs(client: Client) -> Iterator[Mapping[str, Any]]:
 def jobs(client: Client, name: str, sort: str, status: str | None, as_json: bool) -> None:
     description = find_tuning_job(client, name)
     found = list(training_jobs(client, name, "Ascending", status))
-    objective = description["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+    direction, metric = goal(description)
     if sort == "name":
         found.sort(key=lambda item: str(item["TrainingJobName"]))
     elif sort == "objective":
-        sign = 1 if objective["Type"] == "Minimize" else -1
+        sign = 1 if direction == "Minimize" else -1
         found.sort(key=lambda item: _rank(objective_of(item), sign))
     if as_json:
         print_json({"TrainingJobSummaries": found})
         return
     best = description.get("BestTrainingJob", {}).get("TrainingJobName")
-    table = _table("training job", "status", objective["MetricName"], "time", "hyperparameters")
+    table = _table("training job", "status", metric, "time", "hyperparameters")
     now = time.time()
     for item in found:
         value, seconds = objective_of(item), run_time(item, now)
@@ -93,7 +94,7 @@ def jobs(client: Client, name: str, sort: str, status: str | None, as_json: bool
             Text("" if seconds is None else duration(seconds), justify="right"),
             hyperparameters(item["TunedHyperParameters"]),
         )
-    console().print(table)
+    show(table)
 
 
 def _rank(value: float | None, sign: int) -> tuple[bool, float]:
@@ -111,7 +112,7 @@ def best(client: Client, name: str, as_json: bool) -> None:
         members = ("BestTrainingJob", "BestModelArtifacts")
         print_json({member: document[member] for member in members if member in document})
     else:
-        print_best(found, console())
+        show(best_grid(found))
 
 
 def describe(client: Client, name: str, as_json: bool) -> None:
@@ -119,27 +120,24 @@ def describe(client: Client, name: str, as_json: bool) -> None:
     if as_json:
         print_json(found.description)
         return
-    out = console()
-    if found.kind == "tuning job":
-        _print_rows(out, _of_tuning_job(found.description))
-        best = best_of(client, found.description)
-        if best is not None:
-            out.print()
-            print_best(best, out)
-    else:
-        _print_rows(out, _of_training_job(found.description))
+    if found.kind == "training job":
+        show(_grid(_of_training_job(found.description)))
+        return
+    best = best_of(client, found.description)
+    rows = _grid(_of_tuning_job(found.description))
+    show(rows) if best is None else show(rows, "", best_grid(best))
 
 
 def _of_tuning_job(described: Mapping[str, Any]) -> Iterator[Row]:
     config = described["HyperParameterTuningJobConfig"]
     limits, counters = config["ResourceLimits"], described["TrainingJobStatusCounters"]
-    objective = config["HyperParameterTuningJobObjective"]
+    direction, metric = goal(described)
     yield "tuning job", Text(described["HyperParameterTuningJobName"], style="bold")
     yield "status", _status(described["HyperParameterTuningJobStatus"])
     if described.get("FailureReason"):
         yield "reason", Text(described["FailureReason"], style="red")
     yield "strategy", Text(config["Strategy"])
-    yield "objective", Text(f"{objective['Type'].lower()} {objective['MetricName']}")
+    yield "objective", Text(f"{direction.lower()} {metric}")
     words = {
         "Completed": "completed",
         "InProgress": "running",
@@ -182,7 +180,7 @@ def _of_training_job(described: Mapping[str, Any]) -> Iterator[Row]:
     yield "logs", Text(f"tuner logs {described['TrainingJobName']}")
 
 
-def _print_rows(out: Console, rows: Iterator[Row]) -> None:
+def _grid(rows: Iterator[Row]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -190,7 +188,7 @@ def _print_rows(out: Console, rows: Iterator[Row]) -> None:
     for label, value in rows:
         grid.add_row("" if label == last else label, value)
         last = label
-    out.print(grid)
+    return grid
 
 
 def _table(*columns: str) -> Table:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.follow import Snapshot
-from tuner.cli.text import STYLES, duration, number
+from tuner.cli.text import STYLES, duration, number, show
 from tuner.client import Client
 from tuner.job import BestTrainingJob, best_of, training_jobs
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
 
 _MOST_REASONS = 5
+_NUMBER = re.compile(r"\d+")
 
 
-def outcome(client: Client, snapshot: Snapshot, console: Console) -> None:
+def print_outcome(client: Client, snapshot: Snapshot) -> None:
     """Print status, best training job with its model, and why training jobs failed."""
     from rich.text import Text
 
@@ -27,14 +29,14 @@ def outcome(client: Client, snapshot: Snapshot, console: Console) -> None:
     line.append("  ")
     line.append(status, style=STYLES.get(status, ""))
     line.append(f" in {duration(snapshot.elapsed)}: {_counts(description)}")
-    console.print(line)
+    parts: list[RenderableType] = [line]
     reason = description.get("FailureReason")
     if reason:
-        console.print(Text(f"  {reason}", style="red"))
+        parts.append(Text(reason, style="red"))
     best = best_of(client, description)
     if best is not None:
-        print_best(best, console)
-    _failures(client, name, console)
+        parts.append(best_grid(best))
+    show(*parts, *_failures(client, name))
 
 
 def outcome_document(client: Client, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +51,8 @@ def outcome_document(client: Client, description: Mapping[str, Any]) -> dict[str
     return document
 
 
-def print_best(best: BestTrainingJob, console: Console) -> None:
+def best_grid(best: BestTrainingJob) -> RenderableType:
+    """The best training job with its hyperparameters and where its model is."""
     from rich.table import Table
     from rich.text import Text
 
@@ -67,28 +70,34 @@ def print_best(best: BestTrainingJob, console: Console) -> None:
     grid.add_row("model", best.model_uri or "none")
     if best.model_path is not None:
         grid.add_row("", str(best.model_path))
-    console.print(grid)
+    return grid
 
 
 def _counts(description: Mapping[str, Any]) -> str:
     counters = description["TrainingJobStatusCounters"]
     words = {"Completed": "completed", "NonRetryableError": "failed", "Stopped": "stopped"}
     told = [f"{counters[key]} {word}" for key, word in words.items() if counters[key]]
-    return (", ".join(told) or "no") + " training jobs"
+    return "training jobs " + (", ".join(told) or "none")
 
 
-def _failures(client: Client, name: str, console: Console) -> None:
-    """The reasons of failed training jobs, the most frequent first, each with one example."""
+def _failures(client: Client, name: str) -> Iterator[RenderableType]:
+    """The reasons of failed training jobs, the most frequent first, each with one example.
+
+    Reasons that differ in numbers only (times, addresses) count as one.
+    """
     from rich.text import Text
 
-    examples: dict[str, list[str]] = {}
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for item in training_jobs(client, name, "Ascending", "Failed"):
-        reason = item.get("FailureReason", "no reason was given")
-        examples.setdefault(reason, []).append(item["TrainingJobName"])
-    groups = sorted(examples.items(), key=lambda group: -len(group[1]))
-    for reason, names in groups[:_MOST_REASONS]:
-        times = "1 training job" if len(names) == 1 else f"{len(names)} training jobs"
-        console.print(Text(f"{times} failed: {reason.strip()}", style="red"))
-        console.print(f"  see: tuner logs {names[-1]}")
-    if len(groups) > _MOST_REASONS:
-        console.print(f"and {len(groups) - _MOST_REASONS} more reasons: tuner jobs {name}")
+        groups.setdefault(_NUMBER.sub("#", _reason(item)), []).append(item)
+    ordered = sorted(groups.values(), key=len, reverse=True)
+    for items in ordered[:_MOST_REASONS]:
+        times = "1 training job" if len(items) == 1 else f"{len(items)} training jobs"
+        yield Text(f"{times} failed: {_reason(items[-1])}", style="red")
+        yield Text(f"  see: tuner logs {items[-1]['TrainingJobName']}")
+    if len(ordered) > _MOST_REASONS:
+        yield Text(f"and {len(ordered) - _MOST_REASONS} more reasons: tuner jobs {name}")
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    return str(item.get("FailureReason", "no reason was given")).strip()

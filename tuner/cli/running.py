@@ -10,7 +10,7 @@ from typing import Any
 from tuner.cli import INTERRUPTED, STOPPED, Refusal
 from tuner.cli.find import Found, find
 from tuner.cli.follow import Follower, Snapshot
-from tuner.cli.report import outcome, outcome_document
+from tuner.cli.report import outcome_document, print_outcome
 from tuner.cli.text import console, print_json
 from tuner.client import Client
 from tuner.domain.errors import AwsError, ResourceInUse, ResourceNotFound
@@ -94,7 +94,7 @@ def _follow(client: Client, name: str, as_json: bool) -> int:
     if as_json:
         print_json(outcome_document(client, snapshot.description))
     else:
-        outcome(client, snapshot, console())
+        print_outcome(client, snapshot)
     return _STATUS.get(snapshot.status, 1)
 
 

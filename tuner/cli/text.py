@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 _UNBOUNDED = 10_000
 
@@ -29,6 +29,17 @@ def console() -> Console:
 
     width = None if sys.stdout.isatty() else _UNBOUNDED
     return Console(width=width, markup=False, highlight=False, emoji=False)
+
+
+def show(*parts: RenderableType) -> None:
+    """Print on standard output, without the blanks that fill up table cells in a pipe."""
+    out = console()
+    if out.is_terminal:
+        out.print(*parts, sep="\n")
+        return
+    with out.capture() as capture:
+        out.print(*parts, sep="\n")
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def print_json(document: object) -> None:
@@ -51,10 +62,11 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def duration(seconds: float) -> str:
-    if seconds < 10:
+def duration(seconds: float, tenths: bool = True) -> str:
+    """In words; below ten seconds with tenths."""
+    if tenths and seconds < 10:
         return f"{max(seconds, 0):.1f} s"
-    total = round(seconds)
+    total = max(round(seconds), 0)
     if total < 60:
         return f"{total} s"
     if total < 3600:
@@ -78,6 +90,14 @@ def short(text: str) -> str:
 
 def hyperparameters(values: Mapping[str, str]) -> str:
     return "  ".join(f"{name}={short(values[name])}" for name in sorted(values))
+
+
+def goal(description: Mapping[str, Any]) -> tuple[str, str]:
+    """Type and metric name of a tuning job's objective."""
+    config = description["HyperParameterTuningJobConfig"]
+    definition = description.get("TrainingJobDefinition", {})
+    objective = config.get("HyperParameterTuningJobObjective") or definition["TuningObjective"]
+    return objective["Type"], objective["MetricName"]
 
 
 def objective_of(summary: Mapping[str, Any]) -> float | None:

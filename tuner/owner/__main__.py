@@ -47,8 +47,8 @@ def main() -> int:
         print(f"tuner: another process owns {settings.home}", file=sys.stderr)
         return ANOTHER_OWNS
     if options.detach:
-        return _detached(settings)
-    return _own(settings, lambda: None)
+        return _detached(settings, lock)
+    return _own(settings, lock, lambda: None)
 
 
 def _lock(home: Path) -> int | None:
@@ -61,11 +61,10 @@ def _lock(home: Path) -> int | None:
     except BlockingIOError:
         os.close(lock)
         return None
-    os.ftruncate(lock, 0)
     return lock
 
 
-def _detached(settings: Settings) -> int:
+def _detached(settings: Settings, lock: int) -> int:
     """Own the home in a forked session; returns in the parent, with its exit status."""
     reader, writer = os.pipe()
     if os.fork():
@@ -83,14 +82,17 @@ def _detached(settings: Settings) -> int:
         os.write(writer, b"1")
         os.close(writer)
 
-    return _own(settings, ready)
+    return _own(settings, lock, ready)
 
 
-def _own(settings: Settings, ready: Ready) -> int:
+def _own(settings: Settings, lock: int, ready: Ready) -> int:
+    """Serve the home to the end; the lock's file tells people our pid."""
     import logging
 
     from tuner.owner.log import log_to
 
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
     log_to(settings.home / LOG)
     log = logging.getLogger("tuner.owner")
     try:
