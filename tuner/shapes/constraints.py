@@ -45,7 +45,7 @@ def type_text(shape: Shape, value: object) -> str | None:
     if isinstance(value, Mapping):
         return "Start of structure or map found where not expected"
     if wanted in ("structure", "map", "list"):
-        return f"Expected {wanted} or null"
+        return f"Expected {wanted}"
     return f"{_token(value)} can not be converted to {_WITH_ARTICLE.get(wanted, 'a String')}"
 
 

@@ -18,7 +18,6 @@ from tuner.domain.definitions import (
     EarlyStoppingType,
     HyperParameterTrainingJobDefinition,
     MetricDefinition,
-    ParameterRanges,
     TrainingJobRequest,
     TrainingSpec,
     TuningJobRequest,
@@ -43,13 +42,15 @@ def filled_in(
     if limits.max_number_of_training_jobs is None:
         limits = replace(limits, max_number_of_training_jobs=default_max_number(request))
     single = request.training_job_definition
-    ranges = config.parameter_ranges
-    if single is not None and ranges is None:
-        ranges = single.hyper_parameter_ranges or ParameterRanges()
+    if single is not None:
+        config = replace(
+            config,
+            parameter_ranges=request.ranges_of(single),
+            hyper_parameter_tuning_job_objective=request.objective_of(single),
+        )
     config = replace(
         config,
         resource_limits=limits,
-        parameter_ranges=ranges,
         training_job_early_stopping_type=config.training_job_early_stopping_type
         or EarlyStoppingType.OFF,
     )
@@ -70,10 +71,14 @@ def filled_in_training_job(
 ) -> TrainingJobRequest:
     """The request as DescribeTrainingJob answers it."""
     metrics = _metrics(request, algorithm)
+    given = request.algorithm_specification
+    time_series = given.enable_sage_maker_metrics_time_series
     specification = replace(
-        request.algorithm_specification,
+        given,
         metric_definitions=metrics or None,
-        enable_sage_maker_metrics_time_series=bool(metrics),
+        enable_sage_maker_metrics_time_series=bool(metrics)
+        if time_series is None
+        else time_series,
     )
     return replace(_spec(request), algorithm_specification=specification)
 

@@ -69,7 +69,7 @@ class _Found:
 def _inspect(operation: str, params: object) -> _Found:
     found = _Found()
     for shape, value, place in walk(input_shape(operation), params):
-        if value is None:
+        if value is None and place.path:
             found.constraints.append(place.null_fault())
         elif (wrong := type_text(shape, value)) is not None:
             found.wrong_type(wrong, place)

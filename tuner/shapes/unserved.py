@@ -69,17 +69,15 @@ SWITCHED_OFF: Mapping[tuple[str, str], object] = {
 def unserved_members(operation: str, params: object) -> list[Fault]:
     """A fault for every member of a Create request that no record of ours could hold."""
     served = served_members(operation)
+    held = {shape_name for shape_name, _ in served}
     faults = []
     for shape, value, place in walk(input_shape(operation), params):
-        if not isinstance(shape, StructureShape) or not isinstance(value, Mapping):
-            continue
-        for name in shape.members:
-            key = (shape.name, name)
-            given = value.get(name)
-            if given is None or key in served or SWITCHED_OFF.get(key) == given:
-                continue
-            text = REASONS.get(key, f"{name} is not served yet.")
-            faults.append(Fault(place.member(name).path, text))
+        if isinstance(shape, StructureShape) and isinstance(value, Mapping) and shape.name in held:
+            for name in (name for name in shape.members if name in value):
+                key, given = (shape.name, name), value[name]
+                if given is not None and key not in served and SWITCHED_OFF.get(key) != given:
+                    text = REASONS.get(key, f"{name} is not served yet.")
+                    faults.append(Fault(place.member(name).path, text))
     return faults
 
 
