@@ -96,7 +96,13 @@ def _printed(value: object) -> str:
     return str(value)
 
 
-def _constraints(shape: Shape) -> Iterator[_Constraint]:
+@cache
+def _constraints(shape: Shape) -> tuple[_Constraint, ...]:
+    """Shapes are objects of the one service model, so there are only so many."""
+    return tuple(_constraints_of(shape))
+
+
+def _constraints_of(shape: Shape) -> Iterator[_Constraint]:
     metadata = shape.metadata
     by_value = shape.type_name in _NUMBERS
     kind: str = "value" if by_value else "length"
