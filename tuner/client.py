@@ -33,9 +33,9 @@ class _NotServed(Exception):
     """The request was certainly not served: no owner took it."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, home: Path) -> None:
-        super().__init__("localhost")
+        super().__init__("localhost", timeout=_ANSWER_SECONDS)
         self._home = home
         self.process = os.getpid()
 
@@ -126,10 +126,10 @@ class Client:
             raise OwnerUnavailable(f"{self.settings.home} cannot be used: {error}") from None
         return answer
 
-    def _connection(self) -> _UnixConnection:
-        found: _UnixConnection | None = getattr(self._of_thread, "connection", None)
+    def _connection(self) -> UnixConnection:
+        found: UnixConnection | None = getattr(self._of_thread, "connection", None)
         if found is None or found.process != os.getpid():
-            found = self._of_thread.connection = _UnixConnection(self.settings.home)
+            found = self._of_thread.connection = UnixConnection(self.settings.home)
         return found
 
     def _disconnect(self) -> None:

@@ -1,8 +1,8 @@
 """`python -m tuner.owner --home HOME [--detach]`: own a home until nobody needs it.
 
 With --detach the process goes to the background and the command ends as soon as it serves.
-Exit status: 0, 2 for unusable settings, 75 when another owner has the home, 1 otherwise. What
-a running owner has to say is in HOME/owner.log.
+Exit status: 0, 2 for unusable settings, 75 when another owner has the home or this one was
+killed before it served, 1 otherwise. What a running owner has to say is in HOME/owner.log.
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from tuner.owner.address import ANOTHER_OWNS, LOCK, LOG
+from tuner.owner.address import LOCK, LOG, TRY_AGAIN
 from tuner.settings import Settings, SettingsError
 
-if TYPE_CHECKING:
-    import logging
-
-Ready = Callable[[], None]
+Report = Callable[[bool], None]
+"""Called once: True when the owner serves, False when it cannot."""
 
 
 def main() -> int:
@@ -45,10 +42,10 @@ def main() -> int:
         return 1
     if lock is None:
         print(f"tuner: another process owns {settings.home}", file=sys.stderr)
-        return ANOTHER_OWNS
+        return TRY_AGAIN
     if options.detach:
         return _detached(settings, lock)
-    return _own(settings, lock, lambda: None)
+    return _own(settings, lock, lambda serves: None)
 
 
 def _lock(home: Path) -> int | None:
@@ -69,7 +66,7 @@ def _detached(settings: Settings, lock: int) -> int:
     reader, writer = os.pipe()
     if os.fork():
         os.close(writer)
-        return 0 if os.read(reader, 1) else 1
+        return {b"1": 0, b"0": 1}.get(os.read(reader, 1), TRY_AGAIN)
     os.close(reader)
     os.setsid()
     os.chdir("/")
@@ -78,14 +75,14 @@ def _detached(settings: Settings, lock: int) -> int:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
 
-    def ready() -> None:
-        os.write(writer, b"1")
+    def report(serves: bool) -> None:
+        os.write(writer, b"1" if serves else b"0")
         os.close(writer)
 
-    return _own(settings, lock, ready)
+    return _own(settings, lock, report)
 
 
-def _own(settings: Settings, lock: int, ready: Ready) -> int:
+def _own(settings: Settings, lock: int, report: Report) -> int:
     """Serve the home to the end; the lock's file tells people our pid."""
     import logging
 
@@ -94,49 +91,20 @@ def _own(settings: Settings, lock: int, ready: Ready) -> int:
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
     log_to(settings.home / LOG)
-    log = logging.getLogger("tuner.owner")
     try:
-        _serve(settings, log, ready)
+        # imported here because it takes long, and a refused owner is to be quick
+        from tuner.owner.owner import Owner
+
+        owner = Owner(settings)
     except Exception as error:
-        log.exception("the owner of %s failed: %s", settings.home, error)
+        logging.exception("the owner of %s cannot start: %s", settings.home, error)
+        report(False)
         return 1
+    signal.signal(signal.SIGTERM, lambda number, frame: owner.end())
+    signal.signal(signal.SIGINT, lambda number, frame: owner.end())
+    report(True)
+    owner.run()
     return 0
-
-
-def _serve(settings: Settings, log: logging.Logger, ready: Ready) -> None:
-    from tuner.owner.app import application
-    from tuner.owner.gate import Gate
-    from tuner.owner.server import Server, listener
-    from tuner.service import Service
-
-    gate, told_to_end = Gate(), False
-    service = Service(settings)
-
-    def call(target: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
-        with gate:
-            return service.call(target, params, region)
-
-    def ended() -> bool:
-        return told_to_end or (service.idle() and gate.shut_if_unused(settings.idle_seconds))
-
-    def end(number: int, frame: object) -> None:
-        nonlocal told_to_end
-        told_to_end = True
-        server.wake()
-
-    service.start()
-    server = Server(application(call, settings.region), listener(settings.home))
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    log.info("pid %d owns %s", os.getpid(), settings.home)
-    ready()
-    try:
-        server.run(ended)
-    finally:
-        gate.shut()
-        server.close(settings.home)
-        service.close()
-        log.info("pid %d ended", os.getpid())
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from pathlib import Path
 LOCK = "owner.lock"
 LOG = "owner.log"
 SOCKET = "owner.sock"
-ANOTHER_OWNS = 75
-"""Exit status of an owner that found its home taken (EX_TEMPFAIL of sysexits.h)."""
+TRY_AGAIN = 75
+"""Exit status of an owner that found its home taken, or was killed before it served (EX_TEMPFAIL
+of sysexits.h)."""
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 LARGEST_BODY = 8 * 1024 * 1024

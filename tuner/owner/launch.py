@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from tuner.owner.address import ANOTHER_OWNS, LOG
+from tuner.owner.address import LOG, TRY_AGAIN
 from tuner.settings import Settings
 
 _LOG_TAIL = 8192
@@ -19,7 +19,7 @@ class OwnerUnavailable(Exception):
 def start_owner(settings: Settings, timeout: float) -> bool:
     """Start an owner in the background and wait, at most `timeout` seconds, until it serves.
 
-    False: another owner has the home, and is starting or ending. Raises OwnerUnavailable.
+    False: try to reach an owner again, another is starting or ending. Raises OwnerUnavailable.
     """
     command = [sys.executable, "-P", "-m", "tuner.owner", "--home", str(settings.home), "--detach"]
     try:
@@ -36,7 +36,7 @@ def start_owner(settings: Settings, timeout: float) -> bool:
             f"the background process did not get ready within {timeout:.0f} s; "
             f"see {settings.home / LOG}"
         ) from None
-    if done.returncode not in (0, ANOTHER_OWNS):
+    if done.returncode not in (0, TRY_AGAIN):
         said = done.stderr.decode(errors="replace").strip()
         raise OwnerUnavailable(
             f"the background process could not start: {_last_line(said) or last_words(settings)}"

@@ -1,0 +1,53 @@
+"""The owner itself: one home's service behind the gate and the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.owner.app import application
+from tuner.owner.gate import Gate
+from tuner.owner.server import Server, listener
+from tuner.service import Service
+from tuner.settings import Settings
+
+log = logging.getLogger("tuner.owner")
+
+
+class Owner:
+    """Made by whoever holds the home's lock; it serves from then on, once `run` is called."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gate = Gate()
+        self._told_to_end = False
+        self._service = Service(settings)
+        self._service.start()
+        self._server = Server(application(self._call, settings.region), listener(settings.home))
+        log.info("pid %d owns %s", os.getpid(), settings.home)
+
+    def run(self) -> None:
+        """Serve until nobody needs the home or `end` is called; running jobs go on."""
+        try:
+            self._server.run(self._ended)
+        finally:
+            self._gate.shut()
+            self._server.close(self._settings.home)
+            self._service.close()
+            log.info("pid %d ended", os.getpid())
+
+    def end(self) -> None:
+        """From any thread or signal handler."""
+        self._told_to_end = True
+        self._server.wake()
+
+    def _call(self, target: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
+        with self._gate:
+            return self._service.call(target, params, region)
+
+    def _ended(self) -> bool:
+        return self._told_to_end or (
+            self._service.idle() and self._gate.shut_if_unused(self._settings.idle_seconds)
+        )
