@@ -117,7 +117,7 @@ class ProcessBackend:
 
     def stop(self, job: TrainingJob, grace_seconds: float) -> None:
         def act() -> None:
-            if self._is_launched(job.key):
+            if self._was_sent(job.key):
                 self._keeper.send(do="stop", key=str(job.key), grace=grace_seconds)
 
         self._acts.submit(self._guarded, job.key, act)
@@ -133,7 +133,7 @@ class ProcessBackend:
     def release(self, key: AttemptKey) -> None:
         def act() -> None:
             try:
-                if self._is_launched(key):
+                if self._was_sent(key):
                     self._keeper.send(do="release", key=str(key))
                     return
             except KeeperUnavailable:
@@ -361,6 +361,10 @@ class ProcessBackend:
 
     def _tree(self, key: AttemptKey, host: str) -> Path:
         return self._directory(key) / host / "ml"
+
+    def _was_sent(self, key: AttemptKey) -> bool:
+        """Whether the keeper has the launch, or will read it before what is sent next."""
+        return key in self._running or self._is_launched(key)
 
     def _is_launched(self, key: AttemptKey) -> bool:
         return (self._directory(key) / "launch.json").exists()

@@ -69,9 +69,9 @@ def _fingerprint(query: Query) -> str:
 def _at(query: Query, token: str) -> Query:
     try:
         fingerprint, value, job_id = json.loads(base64.urlsafe_b64decode(token.encode()))
-        if fingerprint != _fingerprint(query) or not isinstance(job_id, int):
+        if fingerprint != _fingerprint(query):
             raise ValueError
-    except ValueError:
+    except (ValueError, TypeError):
         text = "The NextToken is not valid for this request: it belongs to another query."
         raise ValidationException(text) from None
     return replace(query, after=(value, job_id))
