@@ -9,7 +9,6 @@ from typing import NoReturn
 FAULTY = 2
 STOPPED = 3
 INTERRUPTED = 130
-_BROKEN_PIPE = 141
 
 
 class Refusal(Exception):
@@ -27,7 +26,9 @@ def _status() -> int:
     from tuner.cli.commands import tuner
 
     try:
-        return int(tuner.main(prog_name="tuner", standalone_mode=False) or 0)
+        status = int(tuner.main(prog_name="tuner", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return status
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except click.UsageError as error:
@@ -37,7 +38,7 @@ def _status() -> int:
     except BrokenPipeError:
         # whoever read the output has seen enough; nothing more may be flushed into the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        return 1
     except Exception as error:
         if os.environ.get("TUNER_DEBUG"):
             raise

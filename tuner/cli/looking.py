@@ -51,7 +51,7 @@ def list_jobs(client: Client, as_json: bool) -> None:
             f"{done} of {most}" if most else str(done),
             moment(item["CreationTime"]),
         )
-    show(table)
+    show(table, fit=True)
 
 
 def _tuning_jobs(client: Client) -> Iterator[Mapping[str, Any]]:
@@ -94,7 +94,7 @@ def jobs(client: Client, name: str, sort: str, status: str | None, as_json: bool
             Text("" if seconds is None else duration(seconds), justify="right"),
             hyperparameters(item["TunedHyperParameters"]),
         )
-    show(table)
+    show(table, fit=True)
 
 
 def _rank(value: float | None, sign: int) -> tuple[bool, float]:

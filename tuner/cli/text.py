@@ -23,20 +23,17 @@ STYLES = {
 }
 
 
-def console() -> Console:
-    """Standard output. In a pipe or a file lines are as long as they need to be."""
+def console(width: int | None = None) -> Console:
+    """Standard output, as wide as the terminal if not told otherwise."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _UNBOUNDED
     return Console(width=width, markup=False, highlight=False, emoji=False)
 
 
-def show(*parts: RenderableType) -> None:
-    """Print on standard output, without the blanks that fill up table cells in a pipe."""
-    out = console()
-    if out.is_terminal:
-        out.print(*parts, sep="\n")
-        return
+def show(*parts: RenderableType, fit: bool = False) -> None:
+    """Print on standard output. Lines are as long as they need to be, so that what is copied
+    from them is whole; with `fit` they fit the terminal if there is one."""
+    out = console(None if fit and sys.stdout.isatty() else _UNBOUNDED)
     with out.capture() as capture:
         out.print(*parts, sep="\n")
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))

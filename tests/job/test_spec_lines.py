@@ -1,0 +1,86 @@
+"""Faults of a spec are told with the line they are on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuner.job.lines import line_of, lines_by_path
+from tuner.job.spec import FaultySpec, Spec
+
+NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters=".["), min_size=1)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+DOCUMENTS = st.dictionaries(
+    NAMES,
+    st.recursive(
+        SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=10
+    ),
+    max_size=4,
+)
+
+
+def scalars(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield from scalars(value, f"{path}.{name}" if path else name)
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from scalars(value, f"{path}[{index}]")
+    else:
+        yield path, document
+
+
+@settings(max_examples=50, deadline=None)
+@given(DOCUMENTS, st.booleans())
+def test_every_value_is_found_on_its_line(document: dict[str, Any], ascii_only: bool) -> None:
+    text = json.dumps(document, indent=1, ensure_ascii=ascii_only)
+    lines = text.split("\n")
+    found = lines_by_path(text)
+    for path, value in scalars(document):
+        assert json.dumps(value, ensure_ascii=ascii_only) in lines[found[path] - 1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(DOCUMENTS)
+def test_all_on_one_line_is_line_1(document: dict[str, Any]) -> None:
+    assert set(lines_by_path(json.dumps(document)).values()) <= {1}
+
+
+def test_what_is_missing_is_told_where_it_would_be() -> None:
+    lines = lines_by_path('{\n "A": {\n  "B": [\n   {"C": 1}\n  ]\n }\n}')
+    assert lines == {"A": 2, "A.B": 3, "A.B[0]": 4, "A.B[0].C": 4}
+    assert line_of(lines, "A.B[0].D") == 4
+    assert line_of(lines, "A.B[7].C.D") == 3
+    assert line_of(lines, "A.X") == 2
+    assert line_of(lines, "Z") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{\n "A": 1,\n}', "line 3, column 1: not valid JSON"),
+        ("[1]", "must be one JSON object"),
+        ("", "line 1, column 1: not valid JSON"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_spec_is_told(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text(text)
+    with pytest.raises(FaultySpec) as caught:
+        Spec.of(path)
+    assert str(caught.value).startswith(f"{path} has 1 fault\n  ")
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for name, said in (("gone", "No such file"), (".", "directory"), ("binary", "decode")):
+        with pytest.raises(FaultySpec, match=said):
+            Spec.of(tmp_path / name)
