@@ -113,7 +113,7 @@ def assert_exact(crash: Crash, found: dict[str, Any], jobs: int = JOBS) -> None:
         "RetryableError": 0,
         "NonRetryableError": 0,
         "Stopped": 0,
-    }
+    }, [job.failure for job in crash.records() if job.failure]
     runs = crash.runs()
     assert len(runs) == jobs
     assert set(runs.values()) == {1}

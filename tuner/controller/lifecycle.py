@@ -148,7 +148,7 @@ def faulted(job: TrainingJob, failure: Failure, now: float) -> TrainingJob:
 
 def retry_time(job: TrainingJob) -> float:
     """When a job that was sent back to Starting goes on: what broke gets time to mend."""
-    wait = min(RETRY_FIRST_SECONDS * 2 ** (job.attempt - 2), RETRY_LONGEST_SECONDS)
+    wait = min(RETRY_FIRST_SECONDS * 2.0 ** (job.attempt - 2), RETRY_LONGEST_SECONDS)
     return job.transitions[-1].start_time + wait
 
 
