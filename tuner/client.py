@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.domain.errors import AwsError, Fault, InternalFailure, ValidationException
-from tuner.owner.address import CONTENT_TYPE, LARGEST_BODY, socket_address
-from tuner.owner.launch import OwnerUnavailable, last_words, start_owner
+from tuner.owner.address import CONTENT_TYPE, LARGEST_BODY, OwnerUnavailable, socket_address
 from tuner.settings import Settings
 
 __all__ = ["Client", "OwnerUnavailable"]
@@ -81,6 +80,9 @@ class Client:
         return answer
 
     def _start(self, deadline: float) -> None:
+        # most clients find an owner, and are to start quickly
+        from tuner.owner.launch import last_words, start_owner
+
         left = deadline - time.monotonic()
         if left <= 0:
             raise OwnerUnavailable(
@@ -111,6 +113,8 @@ class Client:
         except (http.client.RemoteDisconnected, http.client.IncompleteRead):
             self._disconnect()
             # The owner read the request and is gone: only what can be repeated is.
+            from tuner.owner.launch import last_words
+
             if target.partition(".")[2].startswith("Create"):
                 raise OwnerUnavailable(
                     f"the background process ended while it served {target}; look whether the "

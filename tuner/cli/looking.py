@@ -28,6 +28,9 @@ from tuner.cli.text import (
 from tuner.client import Client
 from tuner.job import best_of, training_jobs
 
+_SHORTENED = "hyperparameters"
+"""The column that gives way where a terminal is too narrow."""
+
 Row = tuple[str, RenderableType]
 
 
@@ -81,18 +84,19 @@ def jobs(client: Client, name: str, sort: str, status: str | None, as_json: bool
         print_json({"TrainingJobSummaries": found})
         return
     best = description.get("BestTrainingJob", {}).get("TrainingJobName")
-    table = _table("training job", "status", metric, "time", "hyperparameters")
+    table = _table("training job", "status", metric, "time", _SHORTENED)
     now = time.time()
     for item in found:
         value, seconds = objective_of(item), run_time(item, now)
         is_best = item["TrainingJobName"] == best
         shown = "" if value is None else number(value)
+        values = hyperparameters(item["TunedHyperParameters"])
         table.add_row(
             Text(item["TrainingJobName"], style="bold" if is_best else ""),
             _status(item["TrainingJobStatus"]),
             Text(f"best {shown}" if is_best else shown, justify="right"),
             Text("" if seconds is None else duration(seconds), justify="right"),
-            hyperparameters(item["TunedHyperParameters"]),
+            Text(values, no_wrap=True, overflow="ellipsis"),
         )
     show(table, fit=True)
 
@@ -193,8 +197,8 @@ def _grid(rows: Iterator[Row]) -> Table:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for index, column in enumerate(columns):
-        table.add_column(column, no_wrap=index < len(columns) - 1, overflow="fold")
+    for column in columns:
+        table.add_column(column, no_wrap=column != _SHORTENED)
     return table
 
 

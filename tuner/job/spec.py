@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -105,6 +104,8 @@ def request_of(spec: Spec, name: str | None, client: Client) -> dict[str, Any]:
         request[NAME] = name
 
     def imported(source: Path) -> str:
+        import hashlib
+
         place = f"{hashlib.sha256(bytes(source)).hexdigest()[:16]}/{source.name}"
         answer = client.call(
             "Tuner.ImportFiles", Source=str(source), Bucket=IMPORTS_BUCKET, Prefix=place

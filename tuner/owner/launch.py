@@ -6,14 +6,10 @@ import os
 import subprocess
 import sys
 
-from tuner.owner.address import LOG, TRY_AGAIN
+from tuner.owner.address import LOG, TRY_AGAIN, OwnerUnavailable
 from tuner.settings import Settings
 
 _LOG_TAIL = 8192
-
-
-class OwnerUnavailable(Exception):
-    """There is no owner and none can be started, or it does not answer; the text says why."""
 
 
 def start_owner(settings: Settings, timeout: float) -> bool:
