@@ -134,6 +134,8 @@ class Attempt:
         except OSError:
             os.close(output)
             os.close(status)
+            if group is not None:
+                remove_group(group.directory)
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, instance.HELD_BACK)
