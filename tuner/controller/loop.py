@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -98,8 +99,8 @@ class Controller:
         self._issued: set[tuple[ActKind, AttemptKey]] = set()
         self._outbox: list[Callable[[], None]] = []
         self._recover_at: float | None = None
-        self._held: Event | _Answered | _Request | None = None
-        self._running = False
+        self._held: deque[Event | _Answered | _Request | None] = deque()
+        self._running = True
 
     # ---- for other threads -------------------------------------------------------------------
 
@@ -123,12 +124,14 @@ class Controller:
 
     def run(self) -> None:
         """Turn after turn until `close`."""
-        self.recover()
-        self._running = True
+        self._recover_at = 0.0
         while self._running:
             deadline = self.step(self._clock.now())
             wait = None if deadline is None else max(0.0, deadline - self._clock.now())
             self._wait(wait)
+        for item in self._drained():
+            if isinstance(item, _Request):
+                item.future.set_exception(InternalFailure("The service is shutting down."))
 
     def close(self) -> None:
         self._running = False
@@ -136,8 +139,13 @@ class Controller:
 
     @property
     def busy(self) -> bool:
-        """Whether any job has not ended."""
-        return bool(self.view.tuning or self.view.plain)
+        """Whether any job has not ended, as far as is known."""
+        return self.recovering or bool(self.view.tuning or self.view.plain)
+
+    @property
+    def recovering(self) -> bool:
+        """Whether a turn has failed and the records were not read again yet."""
+        return self._recover_at is not None
 
     # ---- for what runs inside a turn ---------------------------------------------------------
 
@@ -184,7 +192,11 @@ class Controller:
     # ---- the turn ----------------------------------------------------------------------------
 
     def recover(self) -> None:
-        """Forget everything but the store, and have the backend report what still runs."""
+        """Forget everything but the store, and have the backend and the follower start over
+        with what still runs."""
+        for job in self.view.running():
+            self._follower.forget(job.key)
+        self._held.extend(item for item in self._drained() if isinstance(item, _Request))
         self.view = fold(self._records)
         self._dirty.clear()
         self._flights.clear()
@@ -223,13 +235,18 @@ class Controller:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
-        self._act(decisions)
+        try:
+            self._act(decisions)
+        except Exception:
+            log.exception("an act failed; starting again from the records")
+            self._recover_at = now + RECOVERY_SECONDS
+            return self._recover_at
         return now if not self._queue.empty() else decisions.deadline
 
     def _wait(self, seconds: float | None) -> None:
         """Until something is queued (it is held for the next turn) or time is up."""
         with contextlib.suppress(queue.Empty):
-            self._held = self._queue.get(timeout=seconds)
+            self._held.append(self._queue.get(timeout=seconds))
 
     def _take(self, now: float, answers: list[tuple[Future[Any], Any]]) -> None:
         for item in self._queued():
@@ -250,14 +267,22 @@ class Controller:
                     self._event(item, now)
 
     def _queued(self) -> Iterator[Event | _Answered | _Request | None]:
-        held, self._held = self._held, None
-        if held is not None:
-            yield held
+        while self._held:
+            yield self._held.popleft()
         for _ in range(EVENTS_PER_TURN):
             try:
                 yield self._queue.get_nowait()
             except queue.Empty:
                 return
+
+    def _drained(self) -> list[Event | _Answered | _Request | None]:
+        """Everything that is queued."""
+        found = list(self._held)
+        self._held.clear()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._queue.get_nowait())
+        return found
 
     @staticmethod
     def _fail(answers: list[tuple[Future[Any], Any]], error: Exception) -> None:
@@ -282,7 +307,7 @@ class Controller:
             case Scraped():
                 self._records.put_points(event.key, event.points, event.offset)
                 if event.points:
-                    self.write(lifecycle.scraped(job, event.points))
+                    self.write(lifecycle.scraped(job, event.points, now))
                 if event.at_end:
                     flight = replace(flight, read_to_end=event)
             case Faulted():
@@ -304,7 +329,7 @@ class Controller:
         objective = tuning.job.objective_type
         assert objective is not None
         progress = advance(progress, before, job, objective)
-        modified = job.last_modified_time
+        modified = max(job.last_modified_time, tuning.job.last_modified_time)
         self._store(replace(tuning.job, progress=progress, last_modified_time=modified))
         return job
 
