@@ -34,7 +34,7 @@ from tuner.domain.ports import (
     Prepared,
     Started,
 )
-from tuner.domain.statuses import FailureKind
+from tuner.domain.statuses import FailureKind, SecondaryStatus
 from tuner.training import opt_ml, outputs
 from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
@@ -146,6 +146,8 @@ class ProcessBackend:
         for key in self._places.on_disk():
             if key not in known:
                 self.release(key)
+            elif known[key].secondary_status is SecondaryStatus.UPLOADING:
+                pass  # its end is on record; only its outputs are still wanted
             elif self._places.is_launched(key):
                 report = partial(self._report, key, set(hosts_of(known[key])))
                 self._acts.submit(self._guarded, key, report)
