@@ -156,12 +156,7 @@ class TrainingJob:
 
     @property
     def instance_count(self) -> int:
-        config = self.spec.resource_config
-        if config is None:
-            return 1
-        if config.instance_groups:
-            return sum(group.instance_count for group in config.instance_groups)
-        return config.instance_count or 1
+        return self.spec.instance_count
 
     @property
     def output_prefix(self) -> str:

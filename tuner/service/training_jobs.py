@@ -58,8 +58,7 @@ def _stored(context: Context, request: TrainingJobRequest, scope: Scope) -> Trai
         if isinstance(record, TrainingJob) and record.scope == scope:
             _refuse_taken_name(record if record.name.lower() == name.lower() else None)
     now = context.now()
-    config = request.resource_config
-    instances = (config.instance_count if config else None) or 1
+    instance_type = request.resource_config and request.resource_config.instance_type
     job = TrainingJob(
         id=context.ports.records.new_id(),
         scope=scope,
@@ -67,7 +66,7 @@ def _stored(context: Context, request: TrainingJobRequest, scope: Scope) -> Trai
         spec=request,
         hyper_parameters=request.hyper_parameters or {},
         resources=share(
-            context.ports.backend.capacity(), config.instance_type if config else None, instances
+            context.ports.backend.capacity(), instance_type, request.instance_count
         ),
         creation_time=now,
         last_modified_time=now,

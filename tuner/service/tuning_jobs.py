@@ -101,8 +101,8 @@ def _stored(context: Context, request: TuningJobRequest, scope: Scope) -> Tuning
         if isinstance(record, TuningJob) and record.scope == scope:
             _refuse_taken_name(record if record.name.lower() == name.lower() else None)
     config = request.hyper_parameter_tuning_job_config
-    resource_config = request.definitions[0].resource_config
-    instances = (resource_config.instance_count if resource_config else None) or 1
+    definition = request.definitions[0]
+    instance_type = definition.resource_config and definition.resource_config.instance_type
     now = context.now()
     job = TuningJob(
         id=context.ports.records.new_id(),
@@ -112,8 +112,8 @@ def _stored(context: Context, request: TuningJobRequest, scope: Scope) -> Tuning
         seed=secrets.randbits(SEED_BITS) if config.random_seed is None else config.random_seed,
         resources=share(
             context.ports.backend.capacity(),
-            resource_config.instance_type if resource_config else None,
-            config.resource_limits.max_parallel_training_jobs * instances,
+            instance_type,
+            config.resource_limits.max_parallel_training_jobs * definition.instance_count,
         ),
         creation_time=now,
         last_modified_time=now,
