@@ -183,3 +183,40 @@ def test_local_files_that_are_not_there_and_local_outputs_are_faults(tuner: Comm
     assert refused.stderr.startswith(f"tuner: {tuner.directory / 'no-files.json'} has 2 faults\n")
     assert f"There is no file or directory {tuner.directory / 'nowhere'}." in refused.stderr
     assert "give an s3:// URI" in refused.stderr
+
+
+def test_a_name_given_twice_is_a_fault(tuner: CommandLine) -> None:
+    path = tuner.spec("twice")
+    text = path.read_text()
+    path.write_text(text.replace('"RandomSeed": 1,', '"RandomSeed": 1,\n"RandomSeed": 2,'))
+    refused = tuner("run", path)
+    assert refused.returncode == 2
+    assert "HyperParameterTuningJobConfig.RandomSeed: This name is given twice" in refused.stderr
+
+
+def test_a_missing_file_hides_no_other_fault(tuner: CommandLine) -> None:
+    document = specification("file-and-more")
+    document["HyperParameterTuningJobConfig"]["Strategy"] = "Hyperband"
+    source = {"S3DataType": "S3Prefix", "S3Uri": "file://nowhere"}
+    document["TrainingJobDefinition"]["InputDataConfig"] = [
+        {"ChannelName": "train", "DataSource": {"S3DataSource": source}}
+    ]
+    refused = tuner("run", tuner.write("file-and-more", document))
+    assert "There is no file or directory" in refused.stderr
+    assert "Hyperband is not served" in refused.stderr
+
+
+def test_a_directory_that_holds_the_home_is_not_copied(tuner: CommandLine) -> None:
+    document = specification("all-of-it")
+    source = {"S3DataType": "S3Prefix", "S3Uri": "file:///"}
+    document["TrainingJobDefinition"]["InputDataConfig"] = [
+        {"ChannelName": "train", "DataSource": {"S3DataSource": source}}
+    ]
+    refused = tuner("run", tuner.write("all-of-it", document))
+    assert refused.returncode == 2
+    assert "/ holds the home" in refused.stderr
+
+
+def test_no_command_at_all_shows_the_help(tuner: CommandLine) -> None:
+    shown = tuner()
+    assert shown.stdout + shown.stderr == tuner("--help").stdout

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.job.lines import line_of, lines_by_path
+from tuner.job.lines import line_of, lines_by_path, repeated
 from tuner.job.spec import FaultySpec, Spec
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters=".["), min_size=1)
@@ -84,3 +84,35 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
     for name, said in (("gone", "No such file"), (".", "directory"), ("binary", "decode")):
         with pytest.raises(FaultySpec, match=said):
             Spec.of(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ('{"A": 1, "A": 2, "A": 3}', ["A"]),
+        ('{"A": [{"B": 1}, {"B": 1, "C": 2, "C": 2}]}', ["A[1].C"]),
+        ('{"A": {"B": 1}, "A": {"B": 2}}', ["A"]),
+        ('{"A": {"B": 1}, "B": {"B": 2}}', []),
+    ],
+)
+def test_names_given_twice_are_found(text: str, paths: list[str]) -> None:
+    assert repeated(text) == paths
+
+
+def test_a_number_that_json_does_not_know_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text('{"A": NaN}')
+    with pytest.raises(FaultySpec, match="NaN is not a JSON number"):
+        Spec.of(path)
+
+
+@pytest.mark.parametrize("value", [float("inf"), {1, 2}, Path("x")])
+def test_a_dict_that_is_no_json_is_refused(value: object) -> None:
+    with pytest.raises(FaultySpec, match="cannot be written as JSON"):
+        Spec.of({"A": value})
+
+
+def test_faults_are_told_in_the_order_of_the_text() -> None:
+    spec = Spec("s.json", {}, '{\n"A": 1,\n"B": 2}', Path())
+    faults = spec.faulty([("B", "b"), ("A", "a"), ("", "all")]).faults
+    assert [fault.message for fault in faults] == ["all", "a", "b"]

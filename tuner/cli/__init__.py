@@ -32,9 +32,13 @@ def _status() -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except click.UsageError as error:
+        message = error.format_message()
+        if error.ctx is not None and message == error.ctx.get_help():
+            print(message, file=sys.stderr)
+            return FAULTY
         if error.ctx is not None:
             print(error.ctx.get_usage(), file=sys.stderr)
-        return _say(error.format_message(), FAULTY)
+        return _say(message, FAULTY)
     except BrokenPipeError:
         # whoever read the output has seen enough; nothing more may be flushed into the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
