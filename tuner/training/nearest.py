@@ -52,7 +52,7 @@ class NearestLines:
             self._least = min(known[0] for known in self._kept.values())
 
     def summary(self) -> str:
-        """`; nearest: "...", "..."`, or the last lines when none had a word or number in common."""
+        """`; nearest: "...", "..."`, or the last lines when no line had a word or number."""
         best = sorted(self._kept.values(), key=lambda known: known[0], reverse=True)
         if best:
             return "; nearest: " + _quoted(text for _, text in best)
