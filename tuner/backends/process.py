@@ -252,6 +252,7 @@ class ProcessBackend:
             scratch=scratch,
             endpoint_url=self._endpoint_url,
             cpus=job.resources.cpus,
+            network_interface=_LOOPBACK,
         )
         hosts_file = str(directory / "hosts")
         return {
