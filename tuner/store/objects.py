@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import shutil
 import threading
 import time
@@ -24,26 +23,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from tuner.domain.addresses import BUCKET_NAME, KEY_BYTES
 from tuner.domain.ports import ObjectInfo
 from tuner.store import schema
 from tuner.store.connections import Readers, open_writer
 
 CHUNK_BYTES = 1024 * 1024
-KEY_BYTES = 1024
 LIST_ROWS = 1000
 
 Used = TypeVar("Used")
 
 # Where links cannot be made: another file system, too many links, not supported, not permitted.
 _NO_LINK = {errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EPERM}
-
-# docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; its `amzn-s3-demo-` is
-# allowed, because the examples of AWS's documentation should run here.
-_BUCKET_NAME = re.compile(
-    r"(?!xn--|sthree-)(?!\d+\.\d+\.\d+\.\d+$)"
-    r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]"
-    r"(?<!-s3alias)(?<!--ol-s3)(?<!\.mrap)(?<!--x-s3)(?<!--table-s3)"
-)
 
 
 class FileObjects:
@@ -75,7 +66,7 @@ class FileObjects:
         self._writer.close()
 
     def put(self, bucket: str, key: str, source: BinaryIO) -> ObjectInfo:
-        if not _BUCKET_NAME.fullmatch(bucket):
+        if not BUCKET_NAME.fullmatch(bucket):
             raise ValueError(f"{bucket!r} is not a legal bucket name")
         raw_key = _encoded(key)
         if not 0 < len(raw_key) <= KEY_BYTES:
