@@ -57,6 +57,7 @@ def snapshot(ended: int, running: int, planned: int | None = 500) -> Snapshot:
             "Completed": ended,
             "InProgress": running,
             "NonRetryableError": 0,
+            "RetryableError": 0,
             "Stopped": 0,
         },
     }
@@ -139,3 +140,9 @@ def test_no_color_is_respected(tuner: CommandLine) -> None:
     assert not colour.search(plain)
     _, coloured = in_terminal(tuner, "run", tuner.spec("colourful", jobs=1))
     assert colour.search(coloured)
+
+
+def test_training_jobs_that_an_internal_error_ended_are_done() -> None:
+    shown = snapshot(ended=0, running=0, planned=5)
+    shown.description["TrainingJobStatusCounters"]["RetryableError"] = 2
+    assert shown.done == 2

@@ -29,7 +29,7 @@ def test_list_has_the_newest_first(tuner: CommandLine, done: str) -> None:
 def test_describe_shows_a_tuning_job_with_its_best(tuner: CommandLine, done: str) -> None:
     shown = tuner("describe", done).stdout
     assert "minimize loss" in shown
-    assert "4 completed, 0 running, 0 failed, 0 stopped (at most 4, 2 at a time)" in shown
+    assert "4 completed, 0 failed, 0 stopped, 0 running (at most 4, 2 at a time)" in shown
     assert "model.tar.gz" in shown
     assert tuner.json("describe", done)["HyperParameterTuningJobName"] == done
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.cli.text import tally
 from tuner.client import Client
 from tuner.job import ENDED, training_jobs
 
@@ -38,8 +39,7 @@ class Snapshot:
 
     @property
     def done(self) -> int:
-        counters = self.description["TrainingJobStatusCounters"]
-        return int(counters["Completed"] + counters["NonRetryableError"] + counters["Stopped"])
+        return sum(tally(self.description).values())
 
     @property
     def planned(self) -> int | None:

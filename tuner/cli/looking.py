@@ -24,6 +24,7 @@ from tuner.cli.text import (
     print_json,
     run_time,
     show,
+    tally,
 )
 from tuner.client import Client
 from tuner.job import best_of, training_jobs
@@ -44,8 +45,7 @@ def list_jobs(client: Client, as_json: bool) -> None:
         return
     table = _table("name", "status", "strategy", "training jobs", "created")
     for item in summaries:
-        counters = item["TrainingJobStatusCounters"]
-        done = counters["Completed"] + counters["NonRetryableError"] + counters["Stopped"]
+        done = sum(tally(item).values())
         most = item.get("ResourceLimits", {}).get("MaxNumberOfTrainingJobs")
         table.add_row(
             Text(item["HyperParameterTuningJobName"]),
@@ -134,7 +134,7 @@ def describe(client: Client, name: str, as_json: bool) -> None:
 
 def _of_tuning_job(described: Mapping[str, Any]) -> Iterator[Row]:
     config = described["HyperParameterTuningJobConfig"]
-    limits, counters = config["ResourceLimits"], described["TrainingJobStatusCounters"]
+    limits = config["ResourceLimits"]
     direction, metric = goal(described)
     yield "tuning job", Text(described["HyperParameterTuningJobName"], style="bold")
     yield "status", _status(described["HyperParameterTuningJobStatus"])
@@ -142,13 +142,9 @@ def _of_tuning_job(described: Mapping[str, Any]) -> Iterator[Row]:
         yield "reason", Text(described["FailureReason"], style="red")
     yield "strategy", Text(config["Strategy"])
     yield "objective", Text(f"{direction.lower()} {metric}")
-    words = {
-        "Completed": "completed",
-        "InProgress": "running",
-        "NonRetryableError": "failed",
-        "Stopped": "stopped",
-    }
-    told = ", ".join(f"{counters[key]} {word}" for key, word in words.items())
+    running = described["TrainingJobStatusCounters"]["InProgress"]
+    counts = {**tally(described), "running": running}
+    told = ", ".join(f"{count} {word}" for word, count in counts.items())
     most = limits.get("MaxNumberOfTrainingJobs", "no limit")
     parallel = limits["MaxParallelTrainingJobs"]
     yield "training jobs", Text(f"{told} (at most {most}, {parallel} at a time)")

@@ -97,6 +97,16 @@ def goal(description: Mapping[str, Any]) -> tuple[str, str]:
     return objective["Type"], objective["MetricName"]
 
 
+def tally(description: Mapping[str, Any]) -> dict[str, int]:
+    """How many training jobs of a tuning job, or of its summary, have ended and how."""
+    counters = description["TrainingJobStatusCounters"]
+    return {
+        "completed": counters["Completed"],
+        "failed": counters["NonRetryableError"] + counters["RetryableError"],
+        "stopped": counters["Stopped"],
+    }
+
+
 def objective_of(summary: Mapping[str, Any]) -> float | None:
     """The final objective of a training job's summary."""
     value = summary.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value")

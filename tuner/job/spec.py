@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tuner.client import Client
-from tuner.domain.errors import AwsError
+from tuner.domain.errors import AwsError, SerializationException
 from tuner.job.lines import line_of, lines_by_path, repeated
 
 NAME = "HyperParameterTuningJobName"
@@ -128,7 +128,10 @@ def request_of(spec: Spec, name: str | None, client: Client) -> dict[str, Any]:
     faults = _import_inputs(request, spec.directory, client.settings.home, imported)
     told = {path for path, _ in faults}
     faults += [(path, "This name is given twice in its object.") for path in repeated(spec.text)]
-    answer = client.call("Tuner.ValidateTuningJob", **request)
+    try:
+        answer = client.call("Tuner.ValidateTuningJob", **request)
+    except SerializationException as error:
+        raise spec.faulty([*faults, ("", error.message)]) from None
     faults += [
         (item["Path"], item["Message"]) for item in answer["Faults"] if item["Path"] not in told
     ]
