@@ -280,14 +280,15 @@ class Keeper:
         }
 
     def _obey_safely(self, line: bytes) -> None:
-        command: dict[str, Any] = {}
+        key = None
         try:
             command = json.loads(line)
+            key = command.get("key")
             self._obey(command)
         except Exception as error:  # one bad command must not end everybody's instances
             traceback.print_exc()
-            if "key" in command:
-                self._post(command["key"], "faulted", text=f"the keeper failed: {error!r}")
+            if key is not None:
+                self._post(key, "faulted", text=f"the keeper failed: {error!r}")
 
     def _post_end(self, key: str, host: str, end: dict[str, Any]) -> None:
         code, when, cause = end["code"], end["time"], end["cause"]
