@@ -142,6 +142,14 @@ def test_no_color_is_respected(tuner: CommandLine) -> None:
     assert colour.search(coloured)
 
 
+def test_a_dumb_terminal_gets_lines(tuner: CommandLine) -> None:
+    status, screen = in_terminal(tuner, "run", tuner.spec("dumb", jobs=1), TERM="dumb")
+    assert status == 0
+    assert "dumb-001-" in screen.splitlines()[0] + screen.splitlines()[1]
+    assert "\x1b" not in screen
+    assert screen.splitlines()[-1].endswith("model.tar.gz")
+
+
 def test_training_jobs_that_an_internal_error_ended_are_done() -> None:
     shown = snapshot(ended=0, running=0, planned=5)
     shown.description["TrainingJobStatusCounters"]["RetryableError"] = 2

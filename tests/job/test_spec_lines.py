@@ -116,3 +116,14 @@ def test_faults_are_told_in_the_order_of_the_text() -> None:
     spec = Spec("s.json", {}, '{\n"A": 1,\n"B": 2}', Path())
     faults = spec.faulty([("B", "b"), ("A", "a"), ("", "all")]).faults
     assert [fault.message for fault in faults] == ["all", "a", "b"]
+
+
+def test_of_many_allowed_values_the_most_alike_are_told() -> None:
+    sentence = "Value 'ml.m5.7' at 'a.b' failed to satisfy constraint: Member must satisfy enum "
+    values = [f"ml.{kind}.{size}" for kind in ("c4", "m5", "p3") for size in range(10, 40)]
+    long = f"{sentence}value set: [{', '.join(values)}]"
+    short = f"{sentence}value set: [ml.m5.17, ml.c4.10]"
+    told = [item.message for item in Spec.of({}).faulty([("", long), ("", short)]).faults]
+    assert told[0].startswith(f"{sentence}value set: [ml.m5.")
+    assert told[0].endswith(", and 85 more]")
+    assert told[1] == short

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _UNBOUNDED = 10_000
+_HEIGHT = 25
 
 STYLES = {
     "Completed": "green",
@@ -27,7 +28,9 @@ def console(width: int | None = None) -> Console:
     """Standard output, as wide as the terminal if not told otherwise."""
     from rich.console import Console
 
-    return Console(width=width, markup=False, highlight=False, emoji=False)
+    # without a height, a terminal that calls itself dumb has 80 columns whatever the width
+    height = None if width is None else _HEIGHT
+    return Console(width=width, height=height, markup=False, highlight=False, emoji=False)
 
 
 def show(*parts: RenderableType, fit: bool = False) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,10 @@ from tuner.job.lines import line_of, lines_by_path, repeated
 NAME = "HyperParameterTuningJobName"
 IMPORTS_BUCKET = "amtlocal-imports"
 _FILE = "file://"
+_LIKE = 5
+_LONG_ENUM = re.compile(
+    r"(?P<before>Value '(?P<value>[^']*)' at .* enum value set: )\[(?P<values>[^\]]{300,})\]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +104,21 @@ class Spec:
     def faulty(self, faults: list[tuple[str, str]]) -> FaultySpec:
         """The error for (path, message) pairs, with lines where the text has them, in order."""
         lines = lines_by_path(self.text)
-        found = [SpecFault(path, message, line_of(lines, path)) for path, message in faults]
+        found = [
+            SpecFault(path, _readable(message), line_of(lines, path)) for path, message in faults
+        ]
         found.sort(key=lambda fault: fault.line or 0)
         return FaultySpec(self.source, tuple(found))
+
+
+def _readable(message: str) -> str:
+    """AWS's sentence, but of hundreds of allowed values only those like the one given."""
+    match = _LONG_ENUM.fullmatch(message)
+    if match is None:
+        return message
+    values = match["values"].split(", ")
+    like = difflib.get_close_matches(match["value"], values, _LIKE, cutoff=0.0)
+    return f"{match['before']}[{', '.join(like)}, and {len(values) - len(like)} more]"
 
 
 def _refuse(constant: str) -> NoReturn:
