@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -16,7 +17,10 @@ def remove_tree(directory: Path) -> None:
     is; links are not followed. What cannot be removed is logged and left to the next adoption."""
     try:
         with contextlib.suppress(FileNotFoundError):
-            _remove(directory)
+            try:
+                shutil.rmtree(directory)
+            except (OSError, RecursionError):
+                _remove(directory)
     except OSError as error:
         _log.warning("cannot remove %s: %s", directory, error)
 

@@ -225,7 +225,10 @@ def _admit(
             free, busy = _less(free, job.resources, job.instance_count), True
     for job_id in transient.asking & view.tuning.keys():
         tuning = view.tuning[job_id]
-        free, busy = _less(free, tuning.job.resources, _instances(tuning.job)), True
+        free, busy = (
+            _less(free, tuning.job.resources, tuning.job.request.definitions[0].instance_count),
+            True,
+        )
     for claim in sorted(
         _claims(view, transient, now, decisions), key=lambda c: (c.since, c.running, c.id)
     ):
@@ -251,7 +254,7 @@ def _claims(
                 len(tuning.running),
                 job.id,
                 job.resources,
-                _instances(job),
+                job.request.definitions[0].instance_count,
                 lambda ask=ask: decisions.asks.append(ask),  # type: ignore[misc]
             )
     served = [job.training_start_time for job in view.plain.values() if job.training_start_time]
@@ -266,8 +269,3 @@ def _claims(
                 pending.instance_count,
                 lambda started=started: decisions.updates.append(started),  # type: ignore[misc]
             )
-
-
-def _instances(job: TuningJob) -> int:
-    config = job.request.definitions[0].resource_config
-    return (config.instance_count if config else None) or 1
