@@ -47,7 +47,8 @@ class FaultySpec(Exception):
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         yield f"{self.source} has {count}"
         for fault in self.faults:
-            yield f"  {place(fault)}{fault.message}"
+            member = fault.path.rsplit(".", 1)[-1]
+            yield f"  {place(fault)}{fault.message.removeprefix(f'{member}: ')}"
 
 
 def place(fault: SpecFault) -> str:
