@@ -89,9 +89,13 @@ def _attend(program: Program) -> int:
     signal.set_wakeup_fd(wake)
     for number in HELD_BACK:
         signal.signal(number, lambda *_: None)
-    pid = os.fork()
-    if pid == 0:
-        _execute(program)
+    try:
+        pid = _spawn(program)
+    except OSError as error:
+        text = f"cannot start {program['argv'][0]}: {error.strerror}"
+        os.write(_OUTPUT, text.encode() + b"\n")
+        _tell(cause=text)
+        return 127 if error.errno == errno.ENOENT else 126
     os.dup2(0, _OUTPUT)  # the program's alone from now on: its end closes it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     while True:
@@ -152,21 +156,30 @@ def _end_tree(main: int) -> int:
             time.sleep(0.002)
 
 
-def _execute(program: Program) -> NoReturn:
-    try:
-        os.setsid()
-        os.dup2(_OUTPUT, 2)
-        os.chdir(program["cwd"])
-        for number in (*HELD_BACK, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.execvpe(program["argv"][0], program["argv"], program["env"])
-    except OSError as error:
-        text = f"cannot start {program['argv'][0]}: {error.strerror}"
-        os.write(_OUTPUT, text.encode() + b"\n")
-        _tell(cause=text)
-        os._exit(127 if error.errno == errno.ENOENT else 126)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(126)
+def _spawn(program: Program) -> int:
+    """Start the program in a session of its own; its pid. Raises OSError.
+
+    Spawned, not forked: a fork would copy the interpreter's pages once more for nothing.
+    """
+    os.chdir(program["cwd"])
+    return os.posix_spawn(
+        _executable(program),
+        program["argv"],
+        program["env"],
+        file_actions=[(os.POSIX_SPAWN_DUP2, _OUTPUT, 2)],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(*HELD_BACK, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ),
+    )
+
+
+def _executable(program: Program) -> str:
+    """The file to run, found in the program's own PATH. Raises FileNotFoundError."""
+    name = program["argv"][0]
+    if "/" in name:
+        return name
+    for place in program["env"].get("PATH", os.defpath).split(os.pathsep):
+        found = f"{place or '.'}/{name}"
+        if os.access(found, os.X_OK) and not os.path.isdir(found):  # noqa: PTH112
+            return found
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)

@@ -34,11 +34,9 @@ from tuner.domain.ports import (
     Faulted,
     Follower,
     InstanceExited,
-    OutputGrew,
     Prepared,
     Records,
     Scraped,
-    Started,
 )
 from tuner.domain.statuses import TuningJobStatus
 from tuner.strategies.base import Exhausted, Strategy, Suggestion
@@ -244,8 +242,6 @@ class Controller:
             future.set_exception(answer if isinstance(answer, AwsError) else InternalFailure(text))
 
     def _event(self, event: Event, now: float) -> None:
-        if isinstance(event, OutputGrew | Started):
-            return
         job = self.view.find(event.key)
         if job is None:
             return
@@ -282,8 +278,9 @@ class Controller:
         objective = tuning.job.objective_type
         assert objective is not None
         progress = advance(progress, before, job, objective)
-        modified = max(job.last_modified_time, tuning.job.last_modified_time)
-        self._store(replace(tuning.job, progress=progress, last_modified_time=modified))
+        if progress != tuning.job.progress:
+            modified = max(job.last_modified_time, tuning.job.last_modified_time)
+            self._store(replace(tuning.job, progress=progress, last_modified_time=modified))
         return job
 
     def _keep_note(self, job: TrainingJob) -> None:

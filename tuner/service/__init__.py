@@ -10,7 +10,7 @@ from typing import Any
 from tuner.controller.loop import Controller
 from tuner.controller.suggestions import SuggestionWorker
 from tuner.domain.errors import AwsError, InternalFailure, UnknownOperationException
-from tuner.domain.ports import Event, OutputGrew
+from tuner.domain.ports import Event, OutputGrew, Started
 from tuner.service import local, logs, tags, training_jobs, tuning_jobs
 from tuner.service.context import Context
 from tuner.service.ports import Ports, open_ports
@@ -82,10 +82,13 @@ class Service:
         self._thread = threading.Thread(target=controller.run, name="controller", daemon=True)
 
     def _post(self, event: Event) -> None:
-        if isinstance(event, OutputGrew):
-            self._follower.grew(event.key)
-        else:
-            self.context.controller.post(event)
+        match event:
+            case OutputGrew():
+                self._follower.grew(event.key)
+            case Started():
+                pass  # a training job counts as Training from the commit before its launch
+            case _:
+                self.context.controller.post(event)
 
     def start(self) -> None:
         self._follower.start()
