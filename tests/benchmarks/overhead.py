@@ -80,18 +80,16 @@ def by_hand(program: str, jobs: int, parallel: int) -> float:
 
 
 def by_tuner(client: Client, name: str, image: str, jobs: int, parallel: int) -> float:
-    """Seconds from the request to the end of the tuning job."""
-    began = time.perf_counter()
+    """Seconds from the request to the end of the tuning job, which its record tells."""
+    began = time.time()
     client.call("CreateHyperParameterTuningJob", **specification(name, image, jobs, parallel))
     while True:
         found = client.call("DescribeHyperParameterTuningJob", HyperParameterTuningJobName=name)
         if found["HyperParameterTuningJobStatus"] != "InProgress":
             break
-        time.sleep(0.05)
-    seconds = time.perf_counter() - began
-    counters = found["TrainingJobStatusCounters"]
-    assert counters["Completed"] == jobs, found
-    return seconds
+        time.sleep(0.25)
+    assert found["TrainingJobStatusCounters"]["Completed"] == jobs, found
+    return float(found["HyperParameterTuningEndTime"]) - began
 
 
 SYNE_TUNE = """
