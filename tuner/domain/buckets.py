@@ -10,6 +10,13 @@ from typing import BinaryIO, Protocol
 from tuner.domain.ports import ObjectInfo, Objects
 
 
+class Source(Protocol):
+    """What content is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """`location` is the region it was made for; None for one that a job's output made."""
@@ -165,7 +172,7 @@ class BucketStore(Objects, Protocol):
     def delete_bucket(self, name: str) -> None:
         """With its unfinished uploads. Raises NoSuchBucket, BucketNotEmpty."""
 
-    def staging(self, source: BinaryIO) -> AbstractContextManager[Staged]:
+    def staging(self, source: Source) -> AbstractContextManager[Staged]:
         """All that `source` gives, on the disk; removed on leaving unless it got a key.
 
         Whatever `source` raises comes out with nothing left behind.

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tuner.domain.buckets import Staged
+from tuner.domain.buckets import Source, Staged
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -42,7 +42,7 @@ class Blobs:
     def path(self, blob: str) -> Path:
         return self._blobs / blob[:2] / blob
 
-    def write(self, source: BinaryIO, *, durable: bool) -> Staged:
+    def write(self, source: Source, *, durable: bool) -> Staged:
         """A new blob with all that `source` gives."""
         size, digest = 0, hashlib.md5(usedforsecurity=False)
 

@@ -25,6 +25,7 @@ from tuner.domain.buckets import (
     BucketNotEmpty,
     Folded,
     Guard,
+    Source,
     Staged,
     StoredObject,
 )
@@ -185,7 +186,7 @@ class FileObjects:
     # ---- objects over the wire ---------------------------------------------------------------
 
     @contextmanager
-    def staging(self, source: BinaryIO) -> Iterator[Staged]:
+    def staging(self, source: Source) -> Iterator[Staged]:
         content = self._blobs.write(source, durable=True)
         with self._blobs.loose(content.blob):
             yield content
