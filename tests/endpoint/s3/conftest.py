@@ -12,14 +12,14 @@ from s3_server import serving
 from tuner.store.objects import FileObjects
 
 
-def client(port: int, **config: Any) -> Any:
+def client(port: int, region: str = "us-west-2", **config: Any) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=f"http://127.0.0.1:{port}",
-        region_name="us-west-2",
+        region_name=region,
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=60, **config),
+        config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=20, **config),
     )
 
 

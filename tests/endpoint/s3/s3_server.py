@@ -17,7 +17,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from tuner.endpoint.s3 import s3_app
-from tuner.endpoint.s3.header_names import Channel
+from tuner.endpoint.s3.channel import Channel
 from tuner.store.objects import FileObjects
 
 

@@ -90,6 +90,8 @@ def _answer(store: BucketStore, environ: WSGIEnvironment) -> Response:
         return _operation(request)(store, request)
     except NotModified as same:
         return Response(304, [("ETag", f'"{same.etag}"')])
+    except KeyError:
+        return _refused(_missing(store, request), request)
     except Exception as error:
         return _refused(_translated(error, request), request)
 
@@ -122,6 +124,14 @@ def _operation(request: Request) -> Operation:
     return operation
 
 
+def _missing(store: BucketStore, request: Request) -> S3Error:
+    try:
+        store.bucket(request.bucket)
+    except NoSuchBucket:
+        return S3Error("NoSuchBucket", BucketName=request.bucket)
+    return S3Error("NoSuchKey", Key=request.key)
+
+
 def _translated(error: Exception, request: Request) -> S3Error:
     if isinstance(error, S3Error):
         return error
@@ -131,8 +141,6 @@ def _translated(error: Exception, request: Request) -> S3Error:
         return S3Error("BucketNotEmpty", BucketName=str(error))
     if isinstance(error, NoSuchUpload):
         return S3Error("NoSuchUpload", UploadId=str(error))
-    if isinstance(error, KeyError):
-        return S3Error("NoSuchKey", Key=request.key)
     if isinstance(error, OSError) and error.strerror:
         _LOG.error("%s of an object failed: %s", request.method, error)
         return S3Error("InvalidRequest", f"The object store failed: {error.strerror}.")

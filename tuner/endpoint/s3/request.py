@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 # pairs: `x-amz-meta-a_b` and `x-amz-meta-a-b` are one name in CGI's form.
 RAW_HEADERS = "amtlocal.raw_headers"
 
+_ENDPOINT = r"(?:s3(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\.)?localhost(?::\d+)?"
 _VIRTUAL_HOST = re.compile(
-    r"(?:(?P<bucket>.+?)\.)?(?:s3(?:[.-][a-z0-9-]+)?\.)?localhost(?::\d+)?", re.IGNORECASE
+    rf"(?!{_ENDPOINT}$)(?P<bucket>.+?)\.{_ENDPOINT}", re.IGNORECASE | re.ASCII
 )
 _SCOPE = re.compile(r"/\d{8}/([a-z0-9-]+)/s3/aws4_request")
 _QUERY_FIELDS = 100
@@ -119,7 +120,7 @@ def request_of(environ: WSGIEnvironment) -> Request:
     if not path.startswith("/"):
         raise S3Error("InvalidURI")
     host = _VIRTUAL_HOST.fullmatch(environ.get("HTTP_HOST", ""))
-    if host and host["bucket"]:
+    if host:
         bucket, key = host["bucket"].lower(), path[1:]
     else:
         bucket, _, key = path[1:].partition("/")

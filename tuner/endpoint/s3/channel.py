@@ -1,8 +1,9 @@
-"""Header names as they were sent and as they are answered, over waitress.
+"""Waitress as S3's clients need it.
 
-Waitress drops headers with an underscore in their name, and answers `X-Amz-Meta-Name`. S3 keeps
+Waitress drops headers with an underscore in their name, and answers `X-Amz-Meta-Name`: S3 keeps
 `x-amz-meta-my_name` apart from `x-amz-meta-my-name`, and boto3 takes the names of metadata from
-the answer as they are written there.
+the answer as they are written there. And it waits for ever for an empty body that was announced
+with `Expect: 100-continue`, as boto3 announces every body.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         lines = header_plus.split(b"\r\n")[1:]
         pairs = (line.decode("latin-1").partition(":") for line in lines if line)
         self.raw_headers = tuple((name, value.strip(" \t")) for name, _, value in pairs)
+        if not self.chunked and not self.content_length:
+            self.expect_continue = False
 
 
 class _Task(WSGITask):  # type: ignore[misc]
