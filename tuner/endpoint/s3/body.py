@@ -21,15 +21,18 @@ _TRAILER_LINES = 32
 class Body:
     """A `Source` of the content of a request; its last read raises if the content is wrong.
 
-    `checksums` are known then. The MD5, which the store computes anyway, is for `check_md5`.
+    `checksums` are known then. The MD5, which the store computes anyway, is for `check`. With
+    `of_object` the checksum headers are about an object, not about this body.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, of_object: bool = False) -> None:
         self._request = request
         self._source = _source(request)
         self._md5 = _md5(request)
-        self._expected = checksums.given(request.header, [name for name, _ in request.headers()])
-        self._digests = {name: checksums.new(name) for name in self._algorithms()}
+        names = [] if of_object else [name for name, _ in request.headers()]
+        self._expected = checksums.given(request.header, names)
+        algorithms = set() if of_object else self._algorithms()
+        self._digests = {name: checksums.new(name) for name in algorithms}
         sha256 = request.header("x-amz-content-sha256") or ""
         self._payload_hash = sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else None
         self._payload = hashlib.sha256()
@@ -102,7 +105,9 @@ class Body:
         trailers = self._source.trailers if isinstance(self._source, _AwsChunked) else {}
         expected = {**checksums.given(trailers.get, list(trailers)), **self._expected}
         for name, digest in self._digests.items():
-            if name in expected and checksums.encoded(digest.digest()) != expected[name]:
+            if name not in expected:
+                raise S3Error("MalformedTrailerError")
+            if checksums.encoded(digest.digest()) != expected[name]:
                 raise S3Error(
                     "BadDigest",
                     f"The {name.upper()} you specified did not match the calculated checksum.",
@@ -194,6 +199,8 @@ class _AwsChunked:
                 self._next_chunk()
                 continue
             piece = self._source.read(min(size, self._chunk))
+            if not piece:
+                raise S3Error("IncompleteBody")
             pieces.append(piece)
             size -= len(piece)
             self._size -= len(piece)

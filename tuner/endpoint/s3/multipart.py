@@ -104,7 +104,7 @@ def list_parts(store: BucketStore, request: Request) -> Response:
 
 def complete(store: BucketStore, request: Request) -> Response:
     guard = write_guard(request)
-    tree = parse(Body(request).document(), "CompleteMultipartUpload")
+    tree = parse(Body(request, of_object=True).document(), "CompleteMultipartUpload")
     try:
         upload = _upload(store, request)
         parts = _chosen(tree, store.uploads.parts(upload.id))
