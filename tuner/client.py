@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.domain.errors import AwsError, Fault, InternalFailure, ValidationException
-from tuner.owner.address import CONTENT_TYPE, LARGEST_BODY, socket_address
-from tuner.owner.launch import OwnerUnavailable, last_words, start_owner
+from tuner.owner.address import CONTENT_TYPE, LARGEST_BODY, OwnerUnavailable, socket_address
 from tuner.settings import Settings
 
 __all__ = ["Client", "OwnerUnavailable"]
@@ -25,6 +24,8 @@ START_SECONDS = 20.0
 _ANSWER_SECONDS = 60.0
 _COPY_SECONDS = 600.0
 _COPIES = ("Tuner.ImportFiles", "Tuner.GetObject")
+_WITH_SETTINGS = ("SageMaker.Create", "Tuner.ValidateTuningJob")
+"""What starts jobs is to be served by an owner with the settings that the user chose."""
 _ENDING = "OwnerEnding"
 _PAUSE = 0.02
 
@@ -50,7 +51,8 @@ class Client:
     """Calls the owner of `settings.home`; safe to use from several threads.
 
     Each thread keeps one connection open. An owner that is not there is started; one that ends
-    between two calls, or while it is called, is replaced without the caller noticing.
+    between two calls, or while it is called, is replaced without the caller noticing. So is one
+    without running jobs that has other settings than these, when a job is created.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -81,6 +83,9 @@ class Client:
         return answer
 
     def _start(self, deadline: float) -> None:
+        # most clients find an owner, and are to start quickly
+        from tuner.owner.launch import last_words, start_owner
+
         left = deadline - time.monotonic()
         if left <= 0:
             raise OwnerUnavailable(
@@ -95,6 +100,8 @@ class Client:
             "X-Amz-Target": target,
             "X-Tuner-Region": self.settings.region,
         }
+        if target.startswith(_WITH_SETTINGS):
+            headers["X-Tuner-Settings"] = json.dumps(self.settings.chosen())
         connection = self._connection()
         connection.timeout = _COPY_SECONDS if target in _COPIES else _ANSWER_SECONDS
         if connection.sock is not None:
@@ -111,6 +118,8 @@ class Client:
         except (http.client.RemoteDisconnected, http.client.IncompleteRead):
             self._disconnect()
             # The owner read the request and is gone: only what can be repeated is.
+            from tuner.owner.launch import last_words
+
             if target.partition(".")[2].startswith("Create"):
                 raise OwnerUnavailable(
                     f"the background process ended while it served {target}; look whether the "

@@ -46,6 +46,27 @@ class Settings:
             image_map=_image_map(environ.get("TUNER_IMAGE_MAP", "")),
         )
 
+    def environment(self) -> dict[str, str]:
+        """The variables that give these settings, but for the home."""
+        values = {
+            "TUNER_ACCOUNT": self.account,
+            "AWS_REGION": self.region,
+            "TUNER_CPUS": self.cpus,
+            "TUNER_MEMORY_MIB": self.memory_mib,
+            "TUNER_BACKEND": self.backend,
+            "TUNER_IDLE_SECONDS": max(1, round(self.idle_seconds)),
+            "TUNER_IMAGE_MAP": ",".join(f"{uri}={path}" for uri, path in self.image_map.items()),
+        }
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+    def chosen(self) -> dict[str, str]:
+        """Of these variables those that differ from the defaults and concern the whole home;
+        a region is each request's own."""
+        plain = Settings(home=self.home, region=self.region).environment()
+        return {
+            name: value for name, value in self.environment().items() if value != plain.get(name)
+        }
+
 
 def _positive_integer(environ: Mapping[str, str], name: str) -> int | None:
     text = environ.get(name)

@@ -7,12 +7,14 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.backends.home import Home
+from tests.backends.home import PATIENCE, Home
 from tuner.backends import processes
 from tuner.backends.keeper import ANOTHER_RUNS, SOCKET
 from tuner.backends.keeper_client import KeeperClient, KeeperUnavailable
@@ -90,7 +92,19 @@ def test_what_cannot_be_launched_is_said(home: Home) -> None:
     assert home.event("faulted", "1-1")["text"] == "cannot launch: No such file or directory"
 
 
-@pytest.mark.parametrize("line", [b"no json\n", b"[]\n", b'{"do": "dance"}\n', b"\xff\xfe\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no json\n",
+        b"[]\n",
+        b"null\n",
+        b'["key"]\n',
+        b'{"do": "dance"}\n',
+        b'{"do": "report", "key": []}\n',
+        b"[" * 5000 + b"\n",
+        b"\xff\xfe\n",
+    ],
+)
 def test_nonsense_harms_nobody(home: Home, line: bytes) -> None:
     pid = home.pid
     with socket.socket(socket.AF_UNIX) as stranger:
@@ -101,6 +115,23 @@ def test_nonsense_harms_nobody(home: Home, line: bytes) -> None:
     home.launch("1-1", "")
     home.event("exited", "1-1")
     assert home.pid == pid
+
+
+def test_a_client_hears_on_after_an_event_it_could_not_take(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def take(event: Mapping[str, Any]) -> None:
+        heard.append(event["key"])
+        int(event["key"])
+
+    client = KeeperClient(tmp_path, take, lambda: None, idle_seconds=0.5)
+    for key in ("no number", "1"):
+        client.send(do="release", key=key)
+    deadline = time.monotonic() + PATIENCE
+    while heard != ["no number", "1"]:
+        assert time.monotonic() < deadline, heard
+        time.sleep(0.01)
+    client.close()
 
 
 def test_a_client_that_does_not_read_does_not_hold_up_the_others(home: Home) -> None:

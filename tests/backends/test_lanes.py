@@ -23,3 +23,12 @@ def test_the_tasks_of_one_attempt_keep_their_order_and_others_do_not_wait() -> N
     assert done.wait(10)
     assert seen == ["first", "second"]
     lanes.close()
+
+
+def test_a_task_that_raises_holds_up_no_later_one() -> None:
+    lanes = Lanes(1, "test")
+    done = threading.Event()
+    lanes.submit(AttemptKey(1, 1), lambda: 1 / 0)
+    lanes.submit(AttemptKey(1, 1), done.set)
+    assert done.wait(10)
+    lanes.close()

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from tuner.client import Client
-
 from tuner.settings import Settings
 
 NOOP = "print('loss=1.0')"

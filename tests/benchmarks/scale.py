@@ -19,11 +19,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tuner.shapes.responses import describe_tuning_job, tuned_training_job_summary
-
 from tests.controller.world import SCOPE, World, printing
 from tuner.domain.jobs import TuningJob
 from tuner.domain.ports import Capacity, Query
+from tuner.shapes.responses import describe_tuning_job, tuned_training_job_summary
 
 PARALLEL = 100
 

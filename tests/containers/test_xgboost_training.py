@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -352,17 +353,19 @@ def stopped_in_training(root: Path) -> tuple[int, str]:
     """Exit code and output of a program that got SIGTERM after its first rounds."""
     process = start(root)
     assert process.stdout is not None
+    limit = threading.Timer(60, process.kill)
+    limit.start()
     try:
         seen = []
-        for line in process.stdout:
+        for line in process.stdout:  # to the end: communicate() would lose what is read ahead
             seen.append(line)
             if line.startswith("[3]"):
                 process.send_signal(signal.SIGTERM)
-                break
-        rest, _ = process.communicate(timeout=60)
+        process.wait(60)
     finally:
+        limit.cancel()
         process.kill()
-    return process.returncode, "".join(seen) + rest
+    return process.returncode, "".join(seen)
 
 
 ENDLESS = BINARY | {"num_round": "1000000", "max_depth": "2"}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -27,6 +28,11 @@ STRATEGIES = '''
 import os, pathlib, time
 
 HERE = pathlib.Path(__file__).parent
+
+
+class Unreadable:
+    def __reduce__(self):
+        return int, ("no number",)
 
 
 class Odd:
@@ -60,6 +66,8 @@ class Odd:
             case 8:
                 (HERE / "pid").write_text(str(os.getpid()))
                 time.sleep(3600)
+            case 9:
+                return Suggestion(values={"x": "0"}, memo={"f": Unreadable()})
         memo = {"pid": os.getpid(), "nice": os.nice(0), "threads": os.environ["OMP_NUM_THREADS"]}
         return Suggestion(values={"x": str(index)}, memo=memo)
 '''
@@ -212,6 +220,33 @@ def test_what_hangs_is_ended_at_the_deadline(
     result = ask(make(deadline=0.5), "Odd", 3)
     assert isinstance(result, SuggestionFailed)
     assert "there was no answer within 0.5 seconds" in str(result)
+
+
+def test_what_cannot_be_sent_or_read_fails_and_the_next_call_works(
+    odd: Path, make: Callable[..., SuggestionWorker]
+) -> None:
+    worker = make()
+    unsendable = replace(TASK, arguments={"f": lambda: 0})  # type: ignore[dict-item]
+    for result in (ask(worker, "Odd", 10, unsendable), ask(worker, "Odd", 9)):
+        assert isinstance(result, SuggestionFailed)
+        assert str(result).startswith("Odd could not be asked: ")
+        assert isinstance(ask(worker, "Odd", 10), Suggestion)
+
+
+def test_an_answer_that_cannot_be_taken_is_a_failure_and_the_next_call_works(
+    odd: Path, make: Callable[..., SuggestionWorker]
+) -> None:
+    worker = make()
+    answers: SimpleQueue[Result] = SimpleQueue()
+
+    def picky(result: Result) -> None:
+        if isinstance(result, Suggestion):
+            raise KeyError("not this one")
+        answers.put(result)
+
+    worker.submit("Odd", TASK, (), 1, 10, picky)
+    assert isinstance(answers.get(timeout=WAIT), SuggestionFailed)
+    assert isinstance(ask(worker, "Odd", 10), Suggestion)
 
 
 def test_what_a_strategy_prints_does_not_disturb(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -279,12 +280,12 @@ def test_whatever_happens_the_records_add_up(
 
     def behaviour(job: TrainingJob) -> SimulatedRun:
         kind, seconds = plan[(job.number + job.attempt) % len(plan)]
-        run = printing(seconds, float(seconds))
+        run = printing(seconds, float(seconds), stops_after=float(seconds % 7))
         return {
             "good": run,
-            "bad": printing(seconds, 1.0, exit_code=1),
-            "silent": SimulatedRun(seconds=seconds),
-            "fault": printing(seconds, 1.0, fault=INTERNAL),
+            "bad": replace(run, exit_code=1),
+            "silent": replace(run, points=()),
+            "fault": replace(run, fault=INTERNAL),
         }[kind]
 
     here = World(
@@ -297,15 +298,20 @@ def test_whatever_happens_the_records_add_up(
             jobs=data.draw(st.integers(1, 12)),
             parallel=data.draw(st.integers(1, 4)),
             template=definition(
-                instances=data.draw(st.integers(1, 2)), retries=data.draw(st.integers(0, 2))
+                instances=data.draw(st.integers(1, 2)),
+                retries=data.draw(st.integers(0, 2)),
+                max_runtime=data.draw(st.sampled_from([5, 20, 1000])),
             ),
+            max_runtime=data.draw(st.sampled_from([None, 30, 120])),
         )
         for _ in range(data.draw(st.integers(0, 6))):
-            match data.draw(st.sampled_from(["wait", "crash", "crash", "turn", "stop"])):
+            match data.draw(st.sampled_from(["wait", "crash", "crash", "full", "turn", "stop"])):
                 case "wait":
                     here.advance(data.draw(st.integers(0, 40)))
                 case "crash":
                     here.restart()
+                case "full":
+                    here.failing_commits = data.draw(st.integers(1, 3))
                 case "turn":
                     here.turn()
                 case "stop":

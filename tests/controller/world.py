@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +100,9 @@ class World:
             self.clock, behaviour, self.capacity, offset_of=self.records.log_offset
         )
         self.checks = True
+        self.failing_commits = 0
+        self._at_this_time = (0.0, 0)
+        self._fail_commits()
         self.restart()
 
     def restart(self) -> None:
@@ -111,6 +115,20 @@ class World:
 
     def close(self) -> None:
         self.records.close()
+
+    def _fail_commits(self) -> None:
+        """Let the next `failing_commits` transactions fail as on a full disk."""
+        transaction = self.records.transaction
+
+        @contextlib.contextmanager
+        def failing() -> Iterator[None]:
+            with transaction():
+                yield
+                if self.failing_commits > 0:
+                    self.failing_commits -= 1
+                    raise OSError("no space left on device")
+
+        self.records.transaction = failing  # type: ignore[method-assign]
 
     # ---- acting ------------------------------------------------------------------------------
 
@@ -196,9 +214,12 @@ class World:
 
     def turn(self) -> float | None:
         """All events due now and one step of the controller; when something is due next."""
+        time, count = self._at_this_time
+        self._at_this_time = (self.clock.now(), count + 1 if time == self.clock.now() else 0)
+        assert count < 500, "the loop spins"
         self.backend.deliver()
         deadline = self.controller.step(self.clock.now())
-        if self.checks:
+        if self.checks and not self.controller.recovering:
             self.check()
         due = [time for time in (deadline, self.backend.next_time) if time is not None]
         return min(due, default=None)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.crash.owner import JOBS, NAME, PLACES
+from tuner.backends.keeper import LOCK
 from tuner.domain.jobs import Scope, TrainingJob
 from tuner.service.ports import open_ports
 from tuner.settings import Settings
@@ -67,16 +68,12 @@ class Crash:
 
     def keeper(self) -> int | None:
         """The keeper's process id, if one lives."""
-        marker = str(self.home).encode()
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdecimal():
-                try:
-                    command = (entry / "cmdline").read_bytes().split(b"\0")
-                except OSError:
-                    continue
-                if marker in command and any(b"backends.keeper import" in part for part in command):
-                    return int(entry.name)
-        return None
+        try:
+            found = int((self.home / LOCK).read_text())
+            command = Path(f"/proc/{found}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):  # none yet, or that one is gone
+            return None
+        return found if str(self.home).encode() in command else None
 
     def kill_keeper(self) -> bool:
         found = self.keeper()
@@ -113,7 +110,7 @@ def assert_exact(crash: Crash, found: dict[str, Any], jobs: int = JOBS) -> None:
         "RetryableError": 0,
         "NonRetryableError": 0,
         "Stopped": 0,
-    }
+    }, [job.failure for job in crash.records() if job.failure]
     runs = crash.runs()
     assert len(runs) == jobs
     assert set(runs.values()) == {1}

@@ -558,6 +558,22 @@ SPEC_CASES: list[tuple[dict[str, Any], str, str]] = [
         "AttributeNames is only supported with the S3DataType AugmentedManifestFile.",
     ),
     (
+        {"InputDataConfig": [channel("..")]},
+        "InputDataConfig[0].ChannelName",
+        "The channel name [..] can't be the name of a directory.",
+    ),
+    (
+        {"OutputDataConfig": {"S3OutputPath": "s3://My_bucket/x"}},
+        "OutputDataConfig.S3OutputPath",
+        "[My_bucket] is not a legal bucket name: 3 to 63 lower-case letters, digits, periods and "
+        "hyphens.",
+    ),
+    (
+        {"OutputDataConfig": {"S3OutputPath": f"s3://bucket/{'x' * 1000}"}},
+        "OutputDataConfig.S3OutputPath",
+        "With what is added to it, S3OutputPath exceeds the 1024 bytes of a key.",
+    ),
+    (
         {"AlgorithmSpecification": {"TrainingInputMode": "File"}},
         "AlgorithmSpecification",
         "Provide either TrainingImage or AlgorithmName, and not both.",

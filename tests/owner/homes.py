@@ -118,7 +118,7 @@ def owned(home: Path) -> Iterator[Path]:
     try:
         yield home
     finally:
-        if (home / "owner.lock").exists() and alive(pid := owner_pid(home)):
+        if (home / "owner.lock").exists() and alive(owner_pid(home)):
             client = Client(Settings(home=home, region="eu-north-1"))
             page = client.call("ListHyperParameterTuningJobs", StatusEquals="InProgress")
             for item in page["HyperParameterTuningJobSummaries"]:
@@ -133,5 +133,6 @@ def owned(home: Path) -> Iterator[Path]:
                     for status in ("InProgress", "Stopping")
                 )
             )
+            pid = owner_pid(home)  # perhaps another by now
             os.kill(pid, signal.SIGTERM)
             until(lambda: not alive(pid))

@@ -25,7 +25,7 @@ from tests.owner.homes import (
     write_program,
 )
 from tuner.client import Client, OwnerUnavailable
-from tuner.domain.errors import ResourceInUse
+from tuner.domain.errors import AwsError, ResourceInUse
 from tuner.settings import Settings
 
 LIST = "ListHyperParameterTuningJobs"
@@ -189,3 +189,24 @@ def test_an_owner_in_the_foreground_ends_with_status_0(settings: Settings) -> No
     Client(settings).call(LIST)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 0
+
+
+def test_an_idle_owner_makes_way_for_the_settings_of_a_new_job(settings: Settings) -> None:
+    Client(replace(settings, image_map={})).call(LIST)
+    first = owner_pid(settings.home)
+    Client(settings).call("CreateHyperParameterTuningJob", **specification("mapped"))
+    assert owner_pid(settings.home) != first
+    assert not alive(first)
+
+
+def test_running_jobs_keep_the_settings_that_they_were_created_with(settings: Settings) -> None:
+    hanging = specification("counting", mode="hang")
+    Client(settings).call("CreateHyperParameterTuningJob", **hanging)
+    pid = owner_pid(settings.home)
+    other = Client(replace(settings, cpus=3))
+    with pytest.raises(AwsError, match="another value of TUNER_CPUS"):
+        other.call("CreateHyperParameterTuningJob", **specification("other"))
+    plain = Client(Settings(home=settings.home, region=settings.region))
+    plain.call("CreateHyperParameterTuningJob", **specification("plain"))
+    assert len(other.call(LIST)["HyperParameterTuningJobSummaries"]) == 2
+    assert owner_pid(settings.home) == pid

@@ -13,4 +13,4 @@ from tests.service.service_home import Home
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     made = Home(tmp_path_factory.mktemp("service"))
     yield made
-    made.service.close()
+    made.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -49,6 +51,19 @@ class Home:
         self.service = Service(self.settings)
         self.service.start()
 
+    def close(self) -> None:
+        """Let go of the service, and end its keeper, which takes all programs along."""
+        self.service.close()
+        lock = self.settings.home / "keeper.lock"
+        pid = int(lock.read_text()) if lock.exists() else None
+        if pid is None or not _alive(pid):
+            return
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while _alive(pid):
+            assert time.monotonic() < deadline, f"the keeper {pid} still runs"
+            time.sleep(0.02)
+
     def call(self, operation: str, **params: Any) -> dict[str, Any]:
         target = operation if "." in operation else f"SageMaker.{operation}"
         return self.service.call(target, params, REGION)
@@ -82,6 +97,13 @@ class Home:
         return len(tuning["HyperParameterTuningJobSummaries"]), len(
             training["TrainingJobSummaries"]
         )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 _TUNING: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -230,7 +231,7 @@ def test_logs_come_one_stream_per_instance_in_order(home: Home) -> None:
         "Logs_20140328.DescribeLogStreams", logGroupName=group, logStreamNamePrefix="logged/"
     )["logStreams"]
     (stream,) = [item["logStreamName"] for item in streams]
-    request = {"logGroupName": group, "logStreamName": stream}
+    request = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
     page = home.call("Logs_20140328.GetLogEvents", **request, limit=2)
     rest = home.call("Logs_20140328.GetLogEvents", **request, nextToken=page["nextForwardToken"])
     messages = [item["message"] for item in page["events"] + rest["events"]]
@@ -238,6 +239,55 @@ def test_logs_come_one_stream_per_instance_in_order(home: Home) -> None:
     end = home.call("Logs_20140328.GetLogEvents", **request, nextToken=rest["nextForwardToken"])
     assert end["events"] == []
     assert end["nextForwardToken"] == rest["nextForwardToken"]
+
+
+def test_tags_reserved_by_aws_and_tags_of_nobody_are_refused(home: Home) -> None:
+    home.call("CreateTrainingJob", **training("reserved"))
+    arn = home.wait_training_job("reserved")["TrainingJobArn"]
+    with pytest.raises(ValidationException, match="reserved for the use of AWS"):
+        home.call("AddTags", ResourceArn=arn, Tags=[{"Key": "aws:mine", "Value": "1"}])
+    with pytest.raises(ValidationException, match="NextToken"):
+        home.call("ListTags", ResourceArn=arn, NextToken="more")
+    assert home.call("ListTags", ResourceArn=arn, MaxResults=50, NextToken="") == {"Tags": []}
+    home.call("DeleteTrainingJob", TrainingJobName="reserved")
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("AddTags", {"Tags": [{"Key": "mine", "Value": "1"}]}),
+        ("DeleteTags", {"TagKeys": ["mine"]}),
+        ("ListTags", {}),
+    ]
+    for operation, members in requests:
+        with pytest.raises(ResourceNotFound):
+            home.call(operation, ResourceArn=arn, **members)
+
+
+def test_deleting_a_training_job_removes_the_logs_of_all_its_attempts(home: Home) -> None:
+    home.call("CreateTrainingJob", **training("retried"))
+    home.wait_training_job("retried")
+    context = home.service.context
+    found = context.ports.records.find_training_job(context.scope("us-east-1"), "retried")
+    assert found is not None
+    second = replace(found, attempt=2)
+    context.in_turn(lambda: context.ports.records.put_training_job(second))
+    directories = [context.ports.logs.directory(job.key) for job in (found, second)]
+    directories[1].mkdir()
+    assert all(directory.exists() for directory in directories)
+    home.call("DeleteTrainingJob", TrainingJobName="retried")
+    assert not any(directory.exists() for directory in directories)
+    with pytest.raises(ValidationException, match="Requested resource not found"):
+        home.call("DeleteTrainingJob", TrainingJobName="retried")
+
+
+def test_a_job_larger_than_the_machine_is_warned_of(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not home.service.context.ports.backend.capabilities().multiple_instances:
+        pytest.skip("needs namespaces: hosts that can be named")
+    home.call("CreateTrainingJob", **training("fits"))
+    spec = changed(training("huge"), "ResourceConfig.InstanceCount", 5)
+    home.call("CreateTrainingJob", **spec)
+    (warned,) = [item.getMessage() for item in caplog.records if item.name == "tuner.service"]
+    assert warned.startswith("huge: a training job needs 5 CPUs") and "are 4 CPUs" in warned
+    home.wait_training_job("huge")
 
 
 def test_of_many_creates_of_one_name_exactly_one_wins(home: Home) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
-from tests.service.service_home import Home, changed, training, tuning
+from tests.service.service_home import REGION, Home, changed, training, tuning
 from tests.shapes.violations import violations, wrong_types
 from tuner.domain.errors import (
     AwsError,
@@ -17,7 +18,9 @@ from tuner.domain.errors import (
     UnknownOperationException,
     ValidationException,
 )
+from tuner.domain.ports import Page
 from tuner.service import SAGEMAKER
+from tuner.service.paging import next_token, query_of
 
 CONFIG = "HyperParameterTuningJobConfig"
 RANGES = f"{CONFIG}.ParameterRanges"
@@ -207,7 +210,12 @@ SEMANTIC: list[tuple[str, str, Any, str]] = [
         {"S3Uri": "s3://bucket/checkpoints"},
         "CheckpointConfig",
     ),
-    ("output without gzip", f"{DEFINITION}.OutputDataConfig.CompressionType", "NONE", "CompressionType"),
+    (
+        "output without gzip",
+        f"{DEFINITION}.OutputDataConfig.CompressionType",
+        "NONE",
+        "CompressionType",
+    ),
     ("grid over numbers", f"{CONFIG}.Strategy", "Grid", "categorical"),
 ]
 
@@ -276,6 +284,50 @@ def test_a_token_of_another_query_or_of_nobody_is_refused(home: Home, token: str
     for operation in ("ListHyperParameterTuningJobs", "ListTrainingJobs"):
         with pytest.raises(ValidationException, match="NextToken"):
             home.call(operation, NextToken=token)
+
+
+@pytest.mark.parametrize(
+    ("sort_by", "value", "job_id"),
+    [
+        ("Name", ["a"], 1),
+        ("Name", {"a": 1}, 1),
+        ("Name", 5, 1),
+        ("Name", None, 1),
+        ("Name", "\ud800", 1),
+        ("Name", "a", "1"),
+        ("Name", "a", 10**30),
+        ("Name", "a", True),
+        ("CreationTime", 10**400, 1),
+        ("CreationTime", "a", 1),
+        ("CreationTime", float("nan"), 1),
+    ],
+)
+def test_a_forged_cursor_is_refused(home: Home, sort_by: str, value: Any, job_id: Any) -> None:
+    query = query_of({"SortBy": sort_by}, home.service.context.scope(REGION), sort_by)
+    forged = next_token(query, Page((), (value, job_id)))["NextToken"]
+    for operation in ("ListHyperParameterTuningJobs", "ListTrainingJobs"):
+        with pytest.raises(ValidationException, match="NextToken"):
+            home.call(operation, SortBy=sort_by, NextToken=forged)
+
+
+@pytest.mark.parametrize("body", [b"[" * 6000, b"[1]", b"\xff", b"[" * 5 + b"]" * 5])
+def test_a_token_of_any_bytes_is_refused(home: Home, body: bytes) -> None:
+    with pytest.raises(ValidationException, match="NextToken"):
+        home.call("ListTrainingJobs", NextToken=base64.b64encode(body).decode())
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"WarmPoolStatusEquals": "Available"},
+        {"TrainingPlanArnEquals": "arn:aws:sagemaker:us-east-1:123456789012:training-plan/abcdef"},
+    ],
+)
+def test_no_training_job_has_a_warm_pool_or_a_training_plan(
+    home: Home, filters: dict[str, str]
+) -> None:
+    home.call("CreateTrainingJob", **training(f"plain-{next(iter(filters))}"[:20]))
+    assert home.call("ListTrainingJobs", **filters) == {"TrainingJobSummaries": []}
 
 
 def test_names_are_taken_in_any_case(home: Home) -> None:

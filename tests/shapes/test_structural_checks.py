@@ -10,7 +10,11 @@ import pytest
 from botocore.model import ListShape, MapShape, StructureShape
 
 from tests.shapes.violations import full_request, valid_request, violations, wrong_types
-from tuner.domain.errors import SerializationException, ValidationException
+from tuner.domain.errors import (
+    InvalidParameterException,
+    SerializationException,
+    ValidationException,
+)
 from tuner.shapes.extensions import EXTRA_ENUM_VALUES
 from tuner.shapes.model import check, structural_faults, unknown_members
 from tuner.shapes.service_model import input_shape, service_model
@@ -229,6 +233,41 @@ def test_shapes_that_requests_can_reach_are_of_kinds_that_are_checked() -> None:
 
     for operation in OPERATIONS:
         assert kinds(input_shape(operation)) <= known
+
+
+LONE = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("place", "changes"),
+    [
+        ("Tags[0].Value", {"Tags": [{"Key": "a", "Value": LONE}]}),
+        ("NobodyKnows.member", {"NobodyKnows": {"member": f"x{LONE}"}}),
+        ("NobodyKnows", {"NobodyKnows": {LONE: 1}}),
+    ],
+)
+def test_text_that_is_not_valid_utf8_is_refused_wherever_it_stands(
+    place: str, changes: dict[str, object]
+) -> None:
+    with pytest.raises(SerializationException, match="not valid UTF-8") as raised:
+        check(CREATE, {**valid_request(CREATE), **changes})
+    assert [fault.path for fault in raised.value.faults] == [place]
+
+
+def test_a_request_nested_without_end_is_refused() -> None:
+    deep: object = "x"
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(SerializationException, match="nested more than"):
+        check(CREATE, {**valid_request(CREATE), "NobodyKnows": deep})
+
+
+@pytest.mark.parametrize("limit", [0, -1, 10_001])
+def test_other_services_refuse_in_their_own_words(limit: int) -> None:
+    with pytest.raises(InvalidParameterException, match="at 'limit' failed to satisfy"):
+        check("GetLogEvents", {"logStreamName": "a", "limit": limit}, "logs")
+    with pytest.raises(SerializationException, match="'limit'"):
+        check("GetLogEvents", {"logStreamName": "a", "limit": "abc"}, "logs")
 
 
 def test_the_model_is_loaded_when_it_is_first_asked_for() -> None:

@@ -209,6 +209,13 @@ def test_the_diagnosis_shows_the_regex_and_the_nearest_lines() -> None:
     assert not metrics.objective_seen
 
 
+def test_without_a_line_that_comes_near_the_diagnosis_shows_the_last_ones() -> None:
+    metrics = scraper(loss="loss=([0-9.]+)")
+    values(metrics, "starting", "training", "done", "  ")
+
+    assert metrics.diagnosis().endswith('; the last: "training", "done".')
+
+
 def test_the_diagnosis_says_when_nothing_was_printed() -> None:
     assert "printed nothing" in scraper(loss="loss=(.*)").diagnosis()
 

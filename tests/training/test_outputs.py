@@ -122,6 +122,18 @@ def test_what_no_archive_can_hold_is_left_out(root: Path, objects: FileObjects) 
     assert list(archive(objects, MODEL)) == ["file"]
 
 
+def test_a_failure_that_is_a_directory_tells_nothing(root: Path, objects: FileObjects) -> None:
+    (root / "output" / "failure").mkdir()
+    assert collect(JOB, {"algo-1": root}, objects) is None
+
+
+def test_a_file_of_holes_larger_than_the_disk_is_refused(root: Path, objects: FileObjects) -> None:
+    with (root / "model" / "holes").open("wb") as file:
+        file.truncate(8 << 40)
+    with pytest.raises(OutputError, match="more than the disk has room for"):
+        collect(JOB, {"algo-1": root}, objects)
+
+
 def test_a_removed_tree_is_an_empty_model(tmp_path: Path, objects: FileObjects) -> None:
     (tmp_path / "algo-1").mkdir()
 

@@ -118,8 +118,8 @@ class Attempt:
     def _fork(self, program: instance.Program, lifeline: int) -> Instance:
         limit = program["memory_mib"] and program["memory_mib"] * _MIB
         name = f"tuner-{os.getpid()}-{self.key}-{program['host']}"
-        group = make_group(name, limit) if limit else None
         private = program["view"] is not None
+        group = make_group(name, limit) if limit and private else None
         output, output_end = os.pipe()
         status, status_end = os.pipe()
         with contextlib.suppress(OSError):
@@ -128,12 +128,15 @@ class Attempt:
         os.set_blocking(status, False)
         signal.pthread_sigmask(signal.SIG_BLOCK, instance.HELD_BACK)
         try:
-            pid = namespaces.fork() if private else os.fork()
+            place = group.directory if group is not None else None
+            pid = namespaces.fork(place) if private else os.fork()
             if pid == 0:
-                instance.run(program, group, output_end, status_end, lifeline)
+                instance.run(program, output_end, status_end, lifeline)
         except OSError:
             os.close(output)
             os.close(status)
+            if group is not None:
+                remove_group(group.directory)
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, instance.HELD_BACK)

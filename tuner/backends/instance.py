@@ -22,7 +22,6 @@ import traceback
 from typing import Any, NoReturn, TypedDict
 
 from tuner.backends import namespaces, processes
-from tuner.backends.memory_group import MemoryGroup
 
 KILL = signal.SIGUSR1
 """Asks an init process without namespaces to end its tree; with them SIGKILL does it."""
@@ -45,9 +44,7 @@ class Program(TypedDict):
     view: namespaces.View | None
 
 
-def run(
-    program: Program, group: MemoryGroup | None, output: int, status: int, lifeline: int
-) -> NoReturn:
+def run(program: Program, output: int, status: int, lifeline: int) -> NoReturn:
     """The whole life of an init process; the keeper calls it in a fork, with `HELD_BACK` blocked.
 
     Before it ends it writes JSON lines to `status`: `{"fault": text}` when the instance could
@@ -61,7 +58,7 @@ def run(
         else:
             namespaces.become_subreaper()
         namespaces.forbid_new_privileges()
-        _tell(code=_attend(program, group))
+        _tell(code=_attend(program))
     except OSError as error:
         _tell(fault=f"cannot set up {program['host']}: {error.strerror or error}")
     except BaseException:
@@ -84,7 +81,7 @@ def _arrange_descriptors(output: int, status: int, lifeline: int) -> None:
     os.closerange(_FREE, _MAX_FD)
 
 
-def _attend(program: Program, group: MemoryGroup | None) -> int:
+def _attend(program: Program) -> int:
     """Start the program and stay until it ends; its exit code, negative for a signal."""
     woken, wake = os.pipe()
     os.set_blocking(woken, False)
@@ -94,7 +91,7 @@ def _attend(program: Program, group: MemoryGroup | None) -> int:
         signal.signal(number, lambda *_: None)
     pid = os.fork()
     if pid == 0:
-        _execute(program, group)
+        _execute(program)
     os.dup2(0, _OUTPUT)  # the program's alone from now on: its end closes it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     while True:
@@ -155,12 +152,10 @@ def _end_tree(main: int) -> int:
             time.sleep(0.002)
 
 
-def _execute(program: Program, group: MemoryGroup | None) -> NoReturn:
+def _execute(program: Program) -> NoReturn:
     try:
         os.setsid()
         os.dup2(_OUTPUT, 2)
-        if group is not None:
-            group.join()
         os.chdir(program["cwd"])
         for number in (*HELD_BACK, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)

@@ -20,17 +20,16 @@ It ends by itself when it has had neither instances nor clients for a while.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import fcntl
 import gc
 import json
 import os
-import selectors
 import signal
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,6 +43,8 @@ from tuner.backends.attempt import (
     out_of_memory,
     read_record,
 )
+from tuner.backends.keeper_clients import Clients, Message
+from tuner.backends.readiness import Readiness
 
 SOCKET = "keeper.sock"
 LOCK = "keeper.lock"
@@ -55,24 +56,14 @@ _LOOK_AT_FULL_LOG_EVERY = 0.1
 _LOOK_AT_MEMORY_EVERY = 0.5
 _KILL_AGAIN_AFTER = 2.0
 _REST = 60.0
-_MAX_UNSENT = 8 << 20
-_MAX_COMMAND = 64 << 20
-
-
-class Client:
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.received = bytearray()
-        self.unsent = bytearray()
 
 
 class Keeper:
     def __init__(self, listener: socket.socket, idle_seconds: float, missing: str | None) -> None:
-        self._listener = listener
         self._idle_seconds = idle_seconds
         self._missing = missing
-        self._selector = selectors.DefaultSelector()
-        self._clients: dict[int, Client] = {}
+        self._readiness = Readiness()
+        self._clients = Clients(listener, self._readiness, self._hello, self._obey_safely)
         self._attempts: dict[str, Attempt] = {}
         self._by_pid: dict[int, tuple[Attempt, Instance]] = {}
         self._lifeline, self._lifeline_end = os.pipe()  # we hold the writing end until we die
@@ -85,9 +76,7 @@ class Keeper:
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._listener.setblocking(False)
-        self._watch(self._listener.fileno(), self._accept)
-        self._watch(woken, lambda: self._reap(woken))
+        self._readiness.watch(woken, lambda: self._reap(woken))
         idle_since = time.monotonic()
         while not (self._ending and not self._attempts):
             now = time.monotonic()
@@ -95,19 +84,7 @@ class Keeper:
                 idle_since = now
             elif now - idle_since >= self._idle_seconds:
                 return
-            for found, _ in self._selector.select(self._act_on_time(now)):
-                found.data()
-
-    def _watch(self, fd: int, act: Callable[[], None], writing: bool = False) -> None:
-        mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
-        if fd in self._selector.get_map():
-            self._selector.modify(fd, mask, act)
-        else:
-            self._selector.register(fd, mask, act)
-
-    def _unwatch(self, fd: int) -> None:
-        if fd in self._selector.get_map():
-            self._selector.unregister(fd)
+            self._readiness.wait(self._act_on_time(now))
 
     # ---- what is due ---------------------------------------------------------------------------
 
@@ -160,12 +137,12 @@ class Keeper:
         fd = item.output
         attempt.read(item)
         if item.output < 0:
-            self._unwatch(fd)
+            self._readiness.unwatch(fd)
         elif attempt.must_wait():
             attempt.paused = True
             for other in attempt.instances:
                 if other.output >= 0:
-                    self._unwatch(other.output)
+                    self._readiness.unwatch(other.output)
 
     def _resume(self, attempt: Attempt) -> None:
         if attempt.must_wait():
@@ -176,7 +153,7 @@ class Keeper:
 
     def _watch_output(self, attempt: Attempt, item: Instance) -> None:
         if item.output >= 0:
-            self._watch(item.output, lambda: self._follow(attempt, item))
+            self._readiness.watch(item.output, lambda: self._follow(attempt, item))
 
     def _reap(self, woken: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -191,7 +168,7 @@ class Keeper:
 
     def _ended(self, attempt: Attempt, item: Instance, wait_status: int) -> None:
         if item.output >= 0:
-            self._unwatch(item.output)
+            self._readiness.unwatch(item.output)
         attempt.close(item, wait_status)
         if item.fault is not None:
             self._kill(attempt)
@@ -293,75 +270,32 @@ class Keeper:
 
     # ---- clients -------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
-        connection, _ = self._listener.accept()
-        connection.setblocking(False)
-        client = Client(connection)
-        self._clients[connection.fileno()] = client
-        self._watch(connection.fileno(), lambda: self._serve(client))
+    def _hello(self) -> Message:
         running = list(self._attempts)
-        hello = {"pid": os.getpid(), "running": running, "without_namespaces": self._missing}
-        self._send(client, {"event": "hello", **hello})
-
-    def _serve(self, client: Client) -> None:
-        self._flush(client)
-        try:
-            data = client.connection.recv(1 << 20)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        client.received += data
-        if not data or len(client.received) > _MAX_COMMAND:
-            self._drop(client)
-            return
-        *lines, client.received = client.received.split(b"\n")
-        for line in lines:
-            self._obey_safely(bytes(line))
+        return {
+            "event": "hello",
+            "pid": os.getpid(),
+            "running": running,
+            "without_namespaces": self._missing,
+        }
 
     def _obey_safely(self, line: bytes) -> None:
-        command: dict[str, Any] = {}
+        key = None
         try:
             command = json.loads(line)
+            key = command.get("key")
             self._obey(command)
         except Exception as error:  # one bad command must not end everybody's instances
             traceback.print_exc()
-            if "key" in command:
-                self._post(command["key"], "faulted", text=f"the keeper failed: {error!r}")
+            if key is not None:
+                self._post(key, "faulted", text=f"the keeper failed: {error!r}")
 
     def _post_end(self, key: str, host: str, end: dict[str, Any]) -> None:
         code, when, cause = end["code"], end["time"], end["cause"]
         self._post(key, "exited", host=host, code=code, time=when, cause=cause)
 
     def _post(self, key: str, event: str, **content: Any) -> None:
-        for client in list(self._clients.values()):
-            self._send(client, {"event": event, "key": key, **content})
-
-    def _send(self, client: Client, message: dict[str, Any]) -> None:
-        client.unsent += json.dumps(message).encode() + b"\n"
-        self._flush(client)
-
-    def _flush(self, client: Client) -> None:
-        if not client.unsent:
-            return
-        fd = client.connection.fileno()
-        try:
-            del client.unsent[: client.connection.send(client.unsent)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._drop(client)
-            return
-        if len(client.unsent) > _MAX_UNSENT:  # it hangs; when it comes back it asks for a report
-            self._drop(client)
-            return
-        self._watch(fd, lambda: self._serve(client), writing=bool(client.unsent))
-
-    def _drop(self, client: Client) -> None:
-        fd = client.connection.fileno()
-        if self._clients.pop(fd, None) is not None:
-            self._unwatch(fd)
-            client.connection.close()
+        self._clients.post({"event": event, "key": key, **content})
 
 
 def main(home: str, idle_seconds: float) -> NoReturn:
@@ -378,11 +312,12 @@ def main(home: str, idle_seconds: float) -> NoReturn:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(SOCKET)
     listener.listen(16)
-    if os.fork():
+    if pid := os.fork():
+        os.ftruncate(lock, 0)
+        os.write(lock, b"%d\n" % pid)
         os._exit(0)
     os.setsid()
-    os.ftruncate(lock, 0)
-    os.write(lock, b"%d\n" % os.getpid())
+    faulthandler.enable()  # what ends us leaves a trace in the log
     os.umask(0o022)
     missing = namespaces.missing()
     if missing is None:

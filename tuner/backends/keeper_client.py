@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import struct
@@ -16,6 +17,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
+
+_log = logging.getLogger(__name__)
 
 LOG = "keeper.log"
 
@@ -155,11 +158,14 @@ class KeeperClient:
     def _read(self, link: _Link) -> None:
         with contextlib.suppress(OSError), link.connection.makefile("rb") as lines:
             for line in lines:
-                message = json.loads(line)
-                if message["event"] == "hello":
-                    link.hello.set_result(message)
-                else:
-                    self._on_event(message)
+                try:
+                    message = json.loads(line)
+                    if message["event"] == "hello":
+                        link.hello.set_result(message)
+                    else:
+                        self._on_event(message)
+                except Exception:  # one bad event must not make us deaf to the others
+                    _log.exception("keeper event %r", line[:200])
         if not link.hello.done():
             link.hello.set_exception(ConnectionError())
         with self._lock:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from tuner.domain.jobs import AttemptKey
+
+_log = logging.getLogger(__name__)
 
 
 class Lanes:
@@ -18,7 +21,7 @@ class Lanes:
         self._closed = False
 
     def submit(self, key: AttemptKey, task: Callable[[], None]) -> None:
-        """`task` handles its own errors. Nothing happens once closed."""
+        """What `task` raises is logged and lost. Nothing happens once closed."""
         with self._lock:
             if self._closed:
                 return
@@ -36,7 +39,10 @@ class Lanes:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, key: AttemptKey, task: Callable[[], None]) -> None:
-        task()
+        try:
+            task()
+        except Exception:
+            _log.exception("attempt %s", key)
         with self._lock:
             lane = self._waiting[key]
             if not lane:

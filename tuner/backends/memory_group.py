@@ -1,4 +1,8 @@
-"""A memory limit by the kernel: a cgroup below our own, version 1 or 2, where we may make one."""
+"""A memory limit by the kernel: a cgroup of version 2 below our own, where we may make one.
+
+Version 1 is left to the keeper's own watch: a process can only be moved into such a group, which
+waits for all processors of the machine (10 ms measured), while version 2 lets it be born there.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,11 @@ _TRIES = 20
 @dataclass(frozen=True, slots=True)
 class MemoryGroup:
     directory: Path
-    version: int
-
-    def join(self) -> None:
-        """Put the calling process, and what it starts from now on, into the group."""
-        (self.directory / "cgroup.procs").write_text("0")
 
     def was_exceeded(self) -> bool:
         """Whether the kernel has killed a process of the group for want of memory."""
-        name = "memory.oom_control" if self.version == 1 else "memory.events"
         with contextlib.suppress(OSError):
-            for line in (self.directory / name).read_text().splitlines():
+            for line in (self.directory / "memory.events").read_text().splitlines():
                 key, _, value = line.partition(" ")
                 if key == "oom_kill":
                     return int(value) > 0
@@ -47,52 +45,45 @@ def make_group(name: str, limit: int) -> MemoryGroup | None:
     own = _own_group()
     if own is None:
         return None
-    group = MemoryGroup(own.directory / name, own.version)
+    group = MemoryGroup(own / name)
     try:
         group.directory.mkdir(exist_ok=True)
-        if group.version == 1:
-            (group.directory / "memory.limit_in_bytes").write_text(str(limit))
-            swap, nothing = "memory.memsw.limit_in_bytes", str(limit)
-        else:
-            (group.directory / "memory.max").write_text(str(limit))
-            (group.directory / "memory.oom.group").write_text("1")
-            swap, nothing = "memory.swap.max", "0"
+        (group.directory / "memory.max").write_text(str(limit))
+        (group.directory / "memory.oom.group").write_text("1")
     except OSError:
         remove_group(group.directory)
         return None
     with contextlib.suppress(OSError):  # kernels without swap accounting
-        (group.directory / swap).write_text(nothing)
+        (group.directory / "memory.swap.max").write_text("0")
     return group
 
 
 @cache
-def _own_group() -> MemoryGroup | None:
+def _own_group() -> Path | None:
     """The group we are in, when groups with a memory limit can be made below it."""
     try:
         memberships = Path("/proc/self/cgroup").read_text().splitlines()
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     except OSError:
         return None
-    for line in memberships:
-        _, controllers, path = line.split(":", 2)
-        version = 1 if "memory" in controllers.split(",") else 2 if controllers == "" else 0
-        mount = version and _mount_of(mounts, version, path)
-        if not mount:
-            continue
-        if version == 2:
-            with contextlib.suppress(OSError):
-                (mount / "cgroup.subtree_control").write_text("+memory")
-        return MemoryGroup(mount, version)
-    return None
+    path = next((line[3:] for line in memberships if line.startswith("0::")), None)
+    place = _place(mounts, path) if path is not None else None
+    if place is None:
+        return None
+    with contextlib.suppress(OSError):
+        (place / "cgroup.subtree_control").write_text("+memory")
+    try:
+        offered = (place / "cgroup.subtree_control").read_text().split()
+    except OSError:
+        return None
+    return place if "memory" in offered else None
 
 
-def _mount_of(mounts: list[str], version: int, path: str) -> Path | None:
-    kind = "cgroup" if version == 1 else "cgroup2"
+def _place(mounts: list[str], path: str) -> Path | None:
+    """Where the group `path` of the unified hierarchy is mounted."""
     for line in mounts:
         fields, _, tail = line.partition(" - ")
         root, place = fields.split()[3:5]
-        if not tail.startswith(f"{kind} ") or not Path(path).is_relative_to(root):
-            continue
-        if version == 2 or "memory" in tail.rsplit(" ", 1)[1].split(","):
+        if tail.startswith("cgroup2 ") and Path(path).is_relative_to(root):
             return Path(place, Path(path).relative_to(root))
     return None

@@ -21,6 +21,7 @@ _NOATIME, _NODIRATIME, _BIND, _REC, _PRIVATE = 1 << 10, 1 << 11, 1 << 12, 1 << 1
 _KEPT_ON_REMOUNT = _NOSUID | _NODEV | _NOEXEC | _NOATIME | _NODIRATIME
 _CLONE3 = 435
 """The same number on every architecture; glibc has no wrapper that works like fork."""
+_INTO_CGROUP = 0x200000000
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -41,6 +42,9 @@ class _CloneArguments(ctypes.Structure):
             "stack",
             "stack_size",
             "tls",
+            "set_tid",
+            "set_tid_size",
+            "cgroup",
         )
     )
 
@@ -102,11 +106,23 @@ def enter_user_namespace() -> None:
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
 
 
-def fork() -> int:
+def fork(group: Path | None = None) -> int:
     """os.fork, but the child is PID 1 of a process tree of its own: when it ends, all in it end.
-    It also has mounts and a host name of its own, still like ours. Raises OSError."""
-    arguments = _CloneArguments(flags=NEWPID | NEWNS | NEWUTS, exit_signal=signal.SIGCHLD)
-    size = ctypes.sizeof(arguments)
+    It also has mounts and a host name of its own, still like ours, and is born into `group`, the
+    directory of a cgroup of version 2. Raises OSError."""
+    if group is None:
+        return _clone(_CloneArguments(flags=NEWPID | NEWNS | NEWUTS, exit_signal=signal.SIGCHLD))
+    handle = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        flags = NEWPID | NEWNS | NEWUTS | _INTO_CGROUP
+        return _clone(_CloneArguments(flags=flags, exit_signal=signal.SIGCHLD, cgroup=handle))
+    finally:
+        os.close(handle)
+
+
+def _clone(arguments: _CloneArguments) -> int:
+    # Without a cgroup the structure of the first kernels that have clone3 (5.3) will do.
+    size = ctypes.sizeof(arguments) if arguments.cgroup else _CloneArguments.set_tid.offset
     _python.PyOS_BeforeFork()
     pid = int(_python.syscall(_CLONE3, ctypes.byref(arguments), ctypes.c_size_t(size)))
     if pid == 0:

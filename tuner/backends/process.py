@@ -1,8 +1,4 @@
-"""The process backend: each instance is a process tree of this machine, kept by the keeper.
-
-An attempt lies in `HOME/attempts/ID-ATTEMPT/`: what the keeper writes (see `attempt.py`), the
-hosts file, `channels.json` from prepare to launch, and per host the tree that is /opt/ml.
-"""
+"""The process backend: each instance is a process tree of this machine, kept by the keeper."""
 
 from __future__ import annotations
 
@@ -10,8 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import re
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.backends.keeper_client import KeeperClient, KeeperUnavailable
 from tuner.backends.lanes import Lanes
+from tuner.backends.places import Places, hosts_file, hosts_of
 from tuner.backends.processes import MARKER
+from tuner.backends.removal import remove_tree
 from tuner.domain.definitions import Channel, InputMode
 from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
 from tuner.domain.ports import (
@@ -38,7 +34,7 @@ from tuner.domain.ports import (
     Prepared,
     Started,
 )
-from tuner.domain.statuses import FailureKind
+from tuner.domain.statuses import FailureKind, SecondaryStatus
 from tuner.training import opt_ml, outputs
 from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
@@ -54,7 +50,6 @@ _log = logging.getLogger(__name__)
 _LOST = "the process keeper ended unexpectedly"
 _USABLE_MEMORY = 0.9
 _TRANSFERS = 4
-_KEY = re.compile(r"(\d+)-(\d+)")
 _LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
@@ -79,7 +74,7 @@ class ProcessBackend:
         endpoint_url: str | None = None,
     ) -> None:
         self._home = home.resolve()
-        self._attempts = self._home / "attempts"
+        self._places = Places(self._home)
         self._objects = objects
         self._logs = logs
         self._image_map = image_map
@@ -95,7 +90,7 @@ class ProcessBackend:
         self._post: EventSink | None = None
 
     def start(self, post: EventSink) -> None:
-        self._attempts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._views = InputViews(self._objects, self._home / "inputs")
         self._post = post
         self._acts.submit(self._wake_keeper)  # by the time it is needed it is there
@@ -104,9 +99,13 @@ class ProcessBackend:
         return self._capacity
 
     def capabilities(self) -> Capabilities:
-        private, note = self._private()
+        try:
+            note = self._without_namespaces()
+        except KeeperUnavailable as error:
+            note = str(error)
+        private = note is None
         return Capabilities(
-            images=False, private_opt_ml=private, multiple_instances=private, note=note
+            images=False, private_opt_ml=private, multiple_instances=private, note=note or ""
         )
 
     def prepare(self, job: TrainingJob) -> None:
@@ -124,7 +123,7 @@ class ProcessBackend:
 
     def collect(self, job: TrainingJob) -> None:
         def act() -> None:
-            trees = {host: self._tree(job.key, host) for host in _hosts(job)}
+            trees = {host: self._places.tree(job.key, host) for host in hosts_of(job)}
             text = outputs.collect(job, trees, self._objects)
             self._tell(Collected(key=job.key, failure_text=text))
 
@@ -144,11 +143,13 @@ class ProcessBackend:
 
     def adopt(self, jobs: Sequence[TrainingJob]) -> None:
         known = {job.key: job for job in jobs}
-        for key in self._on_disk():
+        for key in self._places.on_disk():
             if key not in known:
                 self.release(key)
-            elif self._is_launched(key):
-                report = partial(self._report, key, set(_hosts(known[key])))
+            elif known[key].secondary_status is SecondaryStatus.UPLOADING:
+                pass  # its end is on record; only its outputs are still wanted
+            elif self._places.is_launched(key):
+                report = partial(self._report, key, set(hosts_of(known[key])))
                 self._acts.submit(self._guarded, key, report)
 
     def close(self) -> None:
@@ -160,16 +161,16 @@ class ProcessBackend:
     # ---- acts ----------------------------------------------------------------------------------
 
     def _prepare(self, job: TrainingJob) -> None:
-        if not self._is_launched(job.key):
+        if not self._places.is_launched(job.key):
             self._container(job)
-            private, _ = self._private()
+            private = self._without_namespaces() is None
             names = self._names(job, private)
             channels = {
                 host: self._provide(job, host, index, names, private)
-                for index, host in enumerate(_hosts(job))
+                for index, host in enumerate(hosts_of(job))
             }
-            directory = self._directory(job.key)
-            (directory / "hosts").write_text(_hosts_file(job.key, _hosts(job)))
+            directory = self._places.directory(job.key)
+            (directory / "hosts").write_text(hosts_file(job.key, hosts_of(job)))
             (directory / "channels.json").write_text(json.dumps(channels))
         self._tell(Prepared(key=job.key))
 
@@ -177,7 +178,7 @@ class ProcessBackend:
         self, job: TrainingJob, host: str, index: int, names: Sequence[str], private: bool
     ) -> list[Overlay]:
         """Build one instance's tree; the mounts that its channels need."""
-        tree = self._tree(job.key, host)
+        tree = self._places.tree(job.key, host)
         opt_ml.build(tree, job, names[index], names, _LOOPBACK)
         overlays = []
         for channel in job.spec.input_data_config or ():
@@ -185,35 +186,41 @@ class ProcessBackend:
             target = tree / "input" / "data" / channel.channel_name
             if private:
                 target.mkdir()
-                overlays.append(self._overlay(job, channel, view, target))
+                overlays.append(self._overlay(job, host, channel, view, target))
             else:
                 target.symlink_to(view, target_is_directory=True)
         return overlays
 
-    def _overlay(self, job: TrainingJob, channel: Channel, view: Path, target: Path) -> Overlay:
+    def _overlay(
+        self, job: TrainingJob, host: str, channel: Channel, view: Path, target: Path
+    ) -> Overlay:
         mode = channel.input_mode or job.spec.algorithm_specification.training_input_mode
         if mode is not InputMode.FILE:
             return {"target": str(target), "lower": str(view), "upper": None, "work": None}
-        written = target.parents[3] / "written" / channel.channel_name
+        written = self._places.written(job.key, host, channel.channel_name)
         upper, work = written / "upper", written / "work"
         for directory in (upper, work):
             directory.mkdir(parents=True, exist_ok=True)
-        places = {"lower": view, "upper": upper, "work": work}
-        return {"target": str(target), **{name: str(path) for name, path in places.items()}}  # type: ignore[typeddict-item]
+        return {
+            "target": str(target),
+            "lower": str(view),
+            "upper": str(upper),
+            "work": str(work),
+        }
 
     def _launch(self, job: TrainingJob) -> None:
-        directory = self._directory(job.key)
-        private, _ = self._private()
-        self._running[job.key] = set(_hosts(job))
-        if self._is_launched(job.key):
-            self._report(job.key, set(_hosts(job)))
+        directory = self._places.directory(job.key)
+        private = self._without_namespaces() is None
+        self._running[job.key] = set(hosts_of(job))
+        if self._places.is_launched(job.key):
+            self._report(job.key, set(hosts_of(job)))
             return
         container = self._container(job)
         names = self._names(job, private)
         channels = json.loads((directory / "channels.json").read_bytes())
         instances = [
             self._program(job, container, host, name, names, channels[host] if private else None)
-            for host, name in zip(_hosts(job), names, strict=True)
+            for host, name in zip(hosts_of(job), names, strict=True)
         ]
         self._keeper.send(
             do="launch",
@@ -232,8 +239,8 @@ class ProcessBackend:
         names: Sequence[str],
         overlays: list[Overlay] | None,
     ) -> Program:
-        directory, tree = self._directory(job.key), self._tree(job.key, host)
-        scratch = directory / host / "scratch"
+        directory, tree = self._places.directory(job.key), self._places.tree(job.key, host)
+        scratch = self._places.scratch(job.key, host)
         scratch.mkdir(exist_ok=True)
         environment = program_environment(
             job,
@@ -245,6 +252,7 @@ class ProcessBackend:
             scratch=scratch,
             endpoint_url=self._endpoint_url,
             cpus=job.resources.cpus,
+            network_interface=_LOOPBACK,
         )
         hosts_file = str(directory / "hosts")
         return {
@@ -265,11 +273,11 @@ class ProcessBackend:
 
     def _report(self, key: AttemptKey, hosts: set[str]) -> None:
         self._running[key] = hosts
-        self._keeper.send(do="report", key=str(key), directory=str(self._directory(key)))
+        self._keeper.send(do="report", key=str(key), directory=str(self._places.directory(key)))
 
     def _remove(self, key: AttemptKey) -> None:
         self._running.pop(key, None)
-        self._lanes.submit(key, partial(remove_tree, self._directory(key)))
+        self._lanes.submit(key, partial(remove_tree, self._places.directory(key)))
 
     def _guarded(self, key: AttemptKey, act: Callable[[], None]) -> None:
         """What an act runs into becomes an event: nobody waits for the act itself."""
@@ -331,15 +339,12 @@ class ProcessBackend:
             with contextlib.suppress(RuntimeError):  # we are being closed
                 self._acts.submit(self._guarded, key, partial(self._report, key, hosts))
 
-    def _private(self) -> tuple[bool, str]:
-        """Whether instances get namespaces; if not, why."""
+    def _without_namespaces(self) -> str | None:
+        """Why instances get no namespaces; None when they do. Raises KeeperUnavailable."""
         if not self._wants_namespaces:
-            return False, "namespaces are switched off"
-        try:
-            missing = self._keeper.hello()["without_namespaces"]
-        except KeeperUnavailable as error:
-            return False, str(error)
-        return missing is None, missing or ""
+            return "namespaces are switched off"
+        reason: str | None = self._keeper.hello()["without_namespaces"]
+        return reason
 
     # ---- names and places ----------------------------------------------------------------------
 
@@ -353,39 +358,12 @@ class ProcessBackend:
     def _names(self, job: TrainingJob, private: bool) -> list[str]:
         """The hosts as the program is told. Without namespaces no `algo-1` resolves, and
         sagemaker-training waits 15 minutes for it."""
-        hosts = _hosts(job)
+        hosts = hosts_of(job)
         return hosts if private or len(hosts) > 1 else ["localhost"]
-
-    def _directory(self, key: AttemptKey) -> Path:
-        return self._attempts / str(key)
-
-    def _tree(self, key: AttemptKey, host: str) -> Path:
-        return self._directory(key) / host / "ml"
 
     def _was_sent(self, key: AttemptKey) -> bool:
         """Whether the keeper has the launch, or will read it before what is sent next."""
-        return key in self._running or self._is_launched(key)
-
-    def _is_launched(self, key: AttemptKey) -> bool:
-        return (self._directory(key) / "launch.json").exists()
-
-    def _on_disk(self) -> list[AttemptKey]:
-        names = [entry.name for entry in self._attempts.iterdir()]
-        found = [match for name in names if (match := _KEY.fullmatch(name))]
-        return [AttemptKey(int(match[1]), int(match[2])) for match in found]
-
-
-def _hosts(job: TrainingJob) -> list[str]:
-    return [f"algo-{number}" for number in range(1, job.instance_count + 1)]
-
-
-def _hosts_file(key: AttemptKey, hosts: Sequence[str]) -> str:
-    """A loopback address for each instance, and others for the next attempts: so two jobs that
-    listen on the same port of `algo-1` do not meet."""
-    number = (key.job_id * 7 + key.attempt) % (250 * 250)
-    network = f"127.{1 + number // 250}.{1 + number % 250}"
-    lines = [f"{network}.{index} {host}" for index, host in enumerate(hosts, start=1)]
-    return "\n".join(["127.0.0.1 localhost", "::1 localhost", *lines, ""])
+        return key in self._running or self._places.is_launched(key)
 
 
 def _command(job: TrainingJob, container: Container) -> list[str]:
@@ -404,24 +382,3 @@ def machine_capacity() -> Capacity:
     cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return Capacity(cpus=cpus, memory_mib=int(memory * _USABLE_MEMORY) // (1 << 20))
-
-
-def remove_tree(directory: Path) -> None:
-    """Remove a directory, whatever a program has done to its permissions; links are not
-    followed. What cannot be removed is logged and left to the next adoption."""
-    try:
-        with contextlib.suppress(PermissionError, FileNotFoundError):
-            shutil.rmtree(directory)
-            return
-        if directory.exists():
-            _open_up(directory)
-            shutil.rmtree(directory)
-    except OSError as error:
-        _log.warning("cannot remove %s: %s", directory, error)
-
-
-def _open_up(directory: Path) -> None:
-    directory.chmod(0o700)
-    for entry in os.scandir(directory):
-        if entry.is_dir(follow_symlinks=False):
-            _open_up(Path(entry.path))

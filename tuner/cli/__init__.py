@@ -9,7 +9,6 @@ from typing import NoReturn
 FAULTY = 2
 STOPPED = 3
 INTERRUPTED = 130
-_BROKEN_PIPE = 141
 
 
 class Refusal(Exception):
@@ -27,17 +26,23 @@ def _status() -> int:
     from tuner.cli.commands import tuner
 
     try:
-        return int(tuner.main(prog_name="tuner", standalone_mode=False) or 0)
+        status = int(tuner.main(prog_name="tuner", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return status
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except click.UsageError as error:
+        message = error.format_message()
+        if error.ctx is not None and message == error.ctx.get_help():
+            print(message, file=sys.stderr)
+            return FAULTY
         if error.ctx is not None:
             print(error.ctx.get_usage(), file=sys.stderr)
-        return _say(error.format_message(), FAULTY)
+        return _say(message, FAULTY)
     except BrokenPipeError:
         # whoever read the output has seen enough; nothing more may be flushed into the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        return 1
     except Exception as error:
         if os.environ.get("TUNER_DEBUG"):
             raise

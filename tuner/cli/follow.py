@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.cli.text import tally
 from tuner.client import Client
 from tuner.job import ENDED, training_jobs
 
@@ -38,8 +39,7 @@ class Snapshot:
 
     @property
     def done(self) -> int:
-        counters = self.description["TrainingJobStatusCounters"]
-        return int(counters["Completed"] + counters["NonRetryableError"] + counters["Stopped"])
+        return sum(tally(self.description).values())
 
     @property
     def planned(self) -> int | None:
@@ -101,10 +101,13 @@ class Follower:
         awaited = {name for name, status in self._statuses.items() if status in ACTIVE}
         first_look = not self._statuses
         seen: list[Summary] = []
+        all_new_seen = False
         for item in training_jobs(self._client, self._name, "Descending"):
-            known = item["TrainingJobName"] in self._statuses
             running -= item["TrainingJobStatus"] in ACTIVE
-            all_new_seen = running <= 0 if first_look else known
+            # whatever is older than a known one was known, or had ended, at the first look
+            all_new_seen |= (
+                running <= 0 if first_look else item["TrainingJobName"] in self._statuses
+            )
             if all_new_seen and not awaited and len(seen) >= _KEPT:
                 break
             awaited.discard(item["TrainingJobName"])

@@ -24,9 +24,13 @@ from tuner.cli.text import (
     print_json,
     run_time,
     show,
+    tally,
 )
 from tuner.client import Client
 from tuner.job import best_of, training_jobs
+
+_SHORTENED = "hyperparameters"
+"""The column that gives way where a terminal is too narrow."""
 
 Row = tuple[str, RenderableType]
 
@@ -41,8 +45,7 @@ def list_jobs(client: Client, as_json: bool) -> None:
         return
     table = _table("name", "status", "strategy", "training jobs", "created")
     for item in summaries:
-        counters = item["TrainingJobStatusCounters"]
-        done = counters["Completed"] + counters["NonRetryableError"] + counters["Stopped"]
+        done = sum(tally(item).values())
         most = item.get("ResourceLimits", {}).get("MaxNumberOfTrainingJobs")
         table.add_row(
             Text(item["HyperParameterTuningJobName"]),
@@ -51,7 +54,7 @@ def list_jobs(client: Client, as_json: bool) -> None:
             f"{done} of {most}" if most else str(done),
             moment(item["CreationTime"]),
         )
-    show(table)
+    show(table, fit=True)
 
 
 def _tuning_jobs(client: Client) -> Iterator[Mapping[str, Any]]:
@@ -81,20 +84,21 @@ def jobs(client: Client, name: str, sort: str, status: str | None, as_json: bool
         print_json({"TrainingJobSummaries": found})
         return
     best = description.get("BestTrainingJob", {}).get("TrainingJobName")
-    table = _table("training job", "status", metric, "time", "hyperparameters")
+    table = _table("training job", "status", metric, "time", _SHORTENED)
     now = time.time()
     for item in found:
         value, seconds = objective_of(item), run_time(item, now)
         is_best = item["TrainingJobName"] == best
         shown = "" if value is None else number(value)
+        values = hyperparameters(item["TunedHyperParameters"])
         table.add_row(
             Text(item["TrainingJobName"], style="bold" if is_best else ""),
             _status(item["TrainingJobStatus"]),
             Text(f"best {shown}" if is_best else shown, justify="right"),
             Text("" if seconds is None else duration(seconds), justify="right"),
-            hyperparameters(item["TunedHyperParameters"]),
+            Text(values, no_wrap=True, overflow="ellipsis"),
         )
-    show(table)
+    show(table, fit=True)
 
 
 def _rank(value: float | None, sign: int) -> tuple[bool, float]:
@@ -130,7 +134,7 @@ def describe(client: Client, name: str, as_json: bool) -> None:
 
 def _of_tuning_job(described: Mapping[str, Any]) -> Iterator[Row]:
     config = described["HyperParameterTuningJobConfig"]
-    limits, counters = config["ResourceLimits"], described["TrainingJobStatusCounters"]
+    limits = config["ResourceLimits"]
     direction, metric = goal(described)
     yield "tuning job", Text(described["HyperParameterTuningJobName"], style="bold")
     yield "status", _status(described["HyperParameterTuningJobStatus"])
@@ -138,13 +142,9 @@ def _of_tuning_job(described: Mapping[str, Any]) -> Iterator[Row]:
         yield "reason", Text(described["FailureReason"], style="red")
     yield "strategy", Text(config["Strategy"])
     yield "objective", Text(f"{direction.lower()} {metric}")
-    words = {
-        "Completed": "completed",
-        "InProgress": "running",
-        "NonRetryableError": "failed",
-        "Stopped": "stopped",
-    }
-    told = ", ".join(f"{counters[key]} {word}" for key, word in words.items())
+    running = described["TrainingJobStatusCounters"]["InProgress"]
+    counts = {**tally(described), "running": running}
+    told = ", ".join(f"{count} {word}" for word, count in counts.items())
     most = limits.get("MaxNumberOfTrainingJobs", "no limit")
     parallel = limits["MaxParallelTrainingJobs"]
     yield "training jobs", Text(f"{told} (at most {most}, {parallel} at a time)")
@@ -193,8 +193,8 @@ def _grid(rows: Iterator[Row]) -> Table:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for index, column in enumerate(columns):
-        table.add_column(column, no_wrap=index < len(columns) - 1, overflow="fold")
+    for column in columns:
+        table.add_column(column, no_wrap=column != _SHORTENED)
     return table
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuner.cli.follow import Snapshot
-from tuner.cli.text import STYLES, duration, number, show
+from tuner.cli.text import STYLES, duration, number, show, tally
 from tuner.client import Client
 from tuner.job import BestTrainingJob, best_of, training_jobs
 
@@ -74,9 +74,7 @@ def best_grid(best: BestTrainingJob) -> RenderableType:
 
 
 def _counts(description: Mapping[str, Any]) -> str:
-    counters = description["TrainingJobStatusCounters"]
-    words = {"Completed": "completed", "NonRetryableError": "failed", "Stopped": "stopped"}
-    told = [f"{counters[key]} {word}" for key, word in words.items() if counters[key]]
+    told = [f"{count} {word}" for word, count in tally(description).items() if count]
     return "training jobs " + (", ".join(told) or "none")
 
 

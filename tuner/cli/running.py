@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -103,7 +104,7 @@ def _watch(client: Client, name: str, quiet: bool) -> Snapshot:
     follower = Follower(client, name)
     if quiet:
         return _until_ended(follower, lambda snapshot: None)
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         from tuner.cli.plain import Lines
 
         return _until_ended(follower, Lines().show)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _UNBOUNDED = 10_000
+_HEIGHT = 25
 
 STYLES = {
     "Completed": "green",
@@ -23,20 +24,19 @@ STYLES = {
 }
 
 
-def console() -> Console:
-    """Standard output. In a pipe or a file lines are as long as they need to be."""
+def console(width: int | None = None) -> Console:
+    """Standard output, as wide as the terminal if not told otherwise."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _UNBOUNDED
-    return Console(width=width, markup=False, highlight=False, emoji=False)
+    # without a height, a terminal that calls itself dumb has 80 columns whatever the width
+    height = None if width is None else _HEIGHT
+    return Console(width=width, height=height, markup=False, highlight=False, emoji=False)
 
 
-def show(*parts: RenderableType) -> None:
-    """Print on standard output, without the blanks that fill up table cells in a pipe."""
-    out = console()
-    if out.is_terminal:
-        out.print(*parts, sep="\n")
-        return
+def show(*parts: RenderableType, fit: bool = False) -> None:
+    """Print on standard output. Lines are as long as they need to be, so that what is copied
+    from them is whole; with `fit` they fit the terminal if there is one."""
+    out = console(None if fit and sys.stdout.isatty() else _UNBOUNDED)
     with out.capture() as capture:
         out.print(*parts, sep="\n")
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
@@ -98,6 +98,16 @@ def goal(description: Mapping[str, Any]) -> tuple[str, str]:
     definition = description.get("TrainingJobDefinition", {})
     objective = config.get("HyperParameterTuningJobObjective") or definition["TuningObjective"]
     return objective["Type"], objective["MetricName"]
+
+
+def tally(description: Mapping[str, Any]) -> dict[str, int]:
+    """How many training jobs of a tuning job, or of its summary, have ended and how."""
+    counters = description["TrainingJobStatusCounters"]
+    return {
+        "completed": counters["Completed"],
+        "failed": counters["NonRetryableError"] + counters["RetryableError"],
+        "stopped": counters["Stopped"],
+    }
 
 
 def objective_of(summary: Mapping[str, Any]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -45,7 +46,7 @@ class Asking:
             strategy = self._find_strategy(_strategy_name(tuning))
             if strategy.needs_history(index):
                 return None
-            return strategy.suggest(_problem(tuning), (), tuning.job.seed, index)
+            return _checked(tuning, strategy.suggest(_problem(tuning), (), tuning.job.seed, index))
         except Exception as error:
             log.exception("strategy %s failed", _strategy_name(tuning))
             return error
@@ -58,8 +59,24 @@ class Asking:
             tuning.observations(),
             tuning.job.seed,
             index,
-            done,
+            lambda result: done(_checked(tuning, result)),
         )
+
+
+def _checked(tuning: TuningView, result: Suggested) -> Suggested:
+    """A user's strategy may answer anything: only what can be launched and stored passes."""
+    if not isinstance(result, Suggestion):
+        return result
+    names = {item.name for item in tuning.space.ranges}
+    if result.values.keys() != names or not all(
+        isinstance(value, str) for value in result.values.values()
+    ):
+        return TypeError(f"it must give a string for each of {sorted(names)}")
+    try:
+        json.dumps(result.memo, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        return TypeError(f"its memo is no JSON: {error}")
+    return result
 
 
 def _strategy_name(tuning: TuningView) -> str:

@@ -74,7 +74,7 @@ def _failure_reason(counters: Counters, note: str | None) -> str | None:
             "take a look at the training job failures by listing training jobs for the "
             "hyperparameter tuning job."
         )
-    if counters.objective_succeeded == 0 and counters.completed:
+    if counters.objective_succeeded == 0 and counters.finished:
         text = (
             f"No objective metrics found after running {counters.finished} training jobs. Please "
             "ensure that the custom algorithm is emitting the objective metric as defined by the "

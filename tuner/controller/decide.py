@@ -9,9 +9,9 @@ from enum import StrEnum
 from tuner.controller import completion, lifecycle
 from tuner.controller.lifecycle import Flight
 from tuner.controller.view import TuningView, View
-from tuner.domain.jobs import AttemptKey, Resources, TrainingJob, TuningJob
+from tuner.domain.jobs import AttemptKey, Failure, Resources, TrainingJob, TuningJob
 from tuner.domain.ports import Capacity
-from tuner.domain.statuses import SecondaryStatus, StopCause, TrainingJobStatus
+from tuner.domain.statuses import FailureKind, SecondaryStatus, StopCause, TrainingJobStatus
 
 
 class ActKind(StrEnum):
@@ -40,7 +40,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Transient:
-    """What the controller remembers beside the records; all of it comes back after a restart.
+    """What the controller remembers beside the records; what matters of it comes back after a
+    restart.
 
     `asking`: tuning jobs with a suggestion under way. `exhausted`: those whose strategy has
     nothing left. `notes`: why a tuning job has no objective, from its latest training job.
@@ -81,12 +82,9 @@ def decide(view: View, transient: Transient, capacity: Capacity, now: float) -> 
 
 def _run(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> None:
     """What one running training job needs."""
-    if job.status is TrainingJobStatus.IN_PROGRESS and job.training_start_time is not None:
-        deadline = job.training_start_time + job.max_runtime_in_seconds
-        if now >= deadline and job.secondary_status is not SecondaryStatus.UPLOADING:
-            decisions.updates.append(lifecycle.stopping(job, StopCause.MAX_RUNTIME, now))
-            return
-        decisions.wake_at(deadline)
+    if _over_time(job, now, decisions):
+        decisions.updates.append(lifecycle.stopping(job, StopCause.MAX_RUNTIME, now))
+        return
     match job.secondary_status:
         case SecondaryStatus.STARTING:
             if now >= lifecycle.retry_time(job):
@@ -97,26 +95,42 @@ def _run(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> 
             decisions.acts.append(Act(ActKind.PREPARE, job))
         case SecondaryStatus.TRAINING:
             decisions.acts.append(Act(ActKind.LAUNCH, job))
+            failed = lifecycle.failed_exit(flight)
             if lifecycle.all_exited(job, flight):
                 decisions.updates.append(lifecycle.uploading(job, flight, now))
-            elif lifecycle.failed_exit(flight) is not None:
-                decisions.acts.append(Act(ActKind.STOP, job, lifecycle.STOP_GRACE_SECONDS))
+            elif failed is not None:
+                _stop(job, flight, failed.time, now, decisions)
         case SecondaryStatus.STOPPING:
-            _stop(job, flight, now, decisions)
+            # Launching is idempotent: after a crash between the commit and the launch it makes
+            # sure that there is something to stop and to hear of.
+            decisions.acts.append(Act(ActKind.LAUNCH, job))
+            _stop(job, flight, lifecycle.since(job), now, decisions)
         case SecondaryStatus.UPLOADING:
-            decisions.acts.append(Act(ActKind.COLLECT, job))
-            if flight.collected is not None and flight.read_to_end is not None:
-                decisions.updates.append(lifecycle.finished(job, flight, now))
+            _finish(job, flight, now, decisions)
         case _:
             pass
 
 
-def _stop(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> None:
-    began = lifecycle.stop_requested_at(job)
+def _over_time(job: TrainingJob, now: float, decisions: Decisions) -> bool:
+    """Whether MaxRuntimeInSeconds of a training job whose program may still run is over."""
+    if (
+        job.status is not TrainingJobStatus.IN_PROGRESS
+        or job.training_start_time is None
+        or job.secondary_status is SecondaryStatus.UPLOADING
+    ):
+        return False
+    deadline = job.training_start_time + job.max_runtime_in_seconds
+    if now < deadline:
+        decisions.wake_at(deadline)
+    return now >= deadline
+
+
+def _stop(
+    job: TrainingJob, flight: Flight, began: float, now: float, decisions: Decisions
+) -> None:
+    """End what runs of the attempt, and stop waiting for it when even SIGKILL is not heard of."""
     grace = max(0.0, began + lifecycle.STOP_GRACE_SECONDS - now)
-    # Launching is idempotent: after a crash between the commit and the launch it makes sure
-    # that there is something to stop and to hear of.
-    decisions.acts += [Act(ActKind.LAUNCH, job), Act(ActKind.STOP, job, grace)]
+    decisions.acts.append(Act(ActKind.STOP, job, grace))
     patience = began + lifecycle.STOP_GRACE_SECONDS + lifecycle.STOP_PATIENCE_SECONDS
     if lifecycle.all_exited(job, flight) or now >= patience:
         decisions.updates.append(lifecycle.uploading(job, flight, now))
@@ -124,14 +138,28 @@ def _stop(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) ->
         decisions.wake_at(patience)
 
 
+def _finish(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> None:
+    """Collect what the attempt left; an upload that nobody hears of ends in an error."""
+    decisions.acts.append(Act(ActKind.COLLECT, job))
+    patience = lifecycle.since(job) + lifecycle.UPLOAD_PATIENCE_SECONDS
+    if flight.collected is not None and flight.read_to_end is not None:
+        decisions.updates.append(lifecycle.finished(job, flight, now))
+    elif now >= patience:
+        text = "The outputs of the training job could not be collected in time."
+        failure = Failure(kind=FailureKind.INTERNAL, text=text)
+        decisions.updates.append(lifecycle.faulted(job, failure, now))
+    else:
+        decisions.wake_at(patience)
+
+
 def _conclude(tuning: TuningView, transient: Transient, now: float, decisions: Decisions) -> None:
     """Whether a tuning job is over; if so its training jobs end first."""
     job = tuning.job
-    decisions.wake_at(completion.runtime_deadline(tuning))
     if job.outcome is None:
         exhausted = job.id in transient.exhausted
         found = completion.verdict(tuning, exhausted, now, transient.notes.get(job.id))
         if found is None:
+            decisions.wake_at(completion.runtime_deadline(tuning))
             return
         job = replace(
             job,
@@ -139,13 +167,14 @@ def _conclude(tuning: TuningView, transient: Transient, now: float, decisions: D
             failure_reason=found.failure_reason,
             last_modified_time=now,
         )
-        if tuning.running:
-            decisions.updates.append(job)
-            decisions.updates += _stopped(tuning, now)
     if not tuning.running:
         assert job.outcome is not None
         ended = replace(job, status=job.outcome, end_time=now, last_modified_time=now)
         decisions.updates.append(ended)
+        return
+    if job is not tuning.job:
+        decisions.updates.append(job)
+    decisions.updates += _stopped(tuning, now)
 
 
 def _stopped(tuning: TuningView, now: float) -> Iterator[TrainingJob]:
@@ -173,9 +202,11 @@ def _less(free: Capacity, need: Resources, count: int) -> Capacity:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Somebody who could start a training job now; `since` is when it was last served."""
+    """Somebody who could start a training job now; `since` is when it was last served, all
+    plain training jobs being one such somebody."""
 
     since: float
+    running: int
     id: int
     resources: Resources
     instances: int
@@ -194,8 +225,13 @@ def _admit(
             free, busy = _less(free, job.resources, job.instance_count), True
     for job_id in transient.asking & view.tuning.keys():
         tuning = view.tuning[job_id]
-        free, busy = _less(free, tuning.job.resources, _instances(tuning.job)), True
-    for claim in sorted(_claims(view, transient, now, decisions), key=lambda c: (c.since, c.id)):
+        free, busy = (
+            _less(free, tuning.job.resources, tuning.job.request.definitions[0].instance_count),
+            True,
+        )
+    for claim in sorted(
+        _claims(view, transient, now, decisions), key=lambda c: (c.since, c.running, c.id)
+    ):
         if not _fits(claim.resources, claim.instances, free) and busy:
             break
         claim.grant()
@@ -215,23 +251,21 @@ def _claims(
             ask = Ask(job.id, job.progress.counters.launched)
             yield _Claim(
                 tuning.last_launch,
+                len(tuning.running),
                 job.id,
                 job.resources,
-                _instances(job),
+                job.request.definitions[0].instance_count,
                 lambda ask=ask: decisions.asks.append(ask),  # type: ignore[misc]
             )
+    served = [job.training_start_time for job in view.plain.values() if job.training_start_time]
     for pending in view.plain.values():
         if pending.secondary_status is SecondaryStatus.PENDING:
             started = lifecycle.admitted(pending, now)
             yield _Claim(
-                pending.creation_time,
+                max([pending.creation_time, *served]),
+                len(served),
                 pending.id,
                 pending.resources,
                 pending.instance_count,
                 lambda started=started: decisions.updates.append(started),  # type: ignore[misc]
             )
-
-
-def _instances(job: TuningJob) -> int:
-    config = job.request.definitions[0].resource_config
-    return (config.instance_count if config else None) or 1

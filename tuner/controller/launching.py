@@ -16,14 +16,16 @@ def share(capacity: Capacity, instance_type: str | None, instances_at_once: int)
     """What each instance gets when `instances_at_once` may run together.
 
     CPUs are divided evenly among as many as the machine can run, at least one each. Memory is
-    divided likewise but never more than the instance type has on AWS.
+    divided likewise but never more than the instance type has on AWS. GPUs are those of the
+    instance type, as far as the machine has any.
     """
     slots = max(1, min(capacity.cpus, instances_at_once))
     memory = capacity.memory_mib // slots
     size = instance_size(instance_type) if instance_type else None
+    gpus = 0
     if size is not None:
-        memory = min(memory, size.memory_mib)
-    return Resources(cpus=max(1, capacity.cpus // slots), memory_mib=memory)
+        memory, gpus = min(memory, size.memory_mib), min(capacity.gpus, size.gpus)
+    return Resources(cpus=max(1, capacity.cpus // slots), memory_mib=memory, gpus=gpus)
 
 
 def training_job_name(tuning_job: TuningJob, number: int) -> str:

@@ -25,6 +25,9 @@ STOP_GRACE_SECONDS = 120.0
 STOP_PATIENCE_SECONDS = 60.0
 """How long after the SIGKILL an instance may still fail to be reported as ended."""
 
+UPLOAD_PATIENCE_SECONDS = 3600.0
+"""How long packing and storing the outputs may take, and reading the log to its end."""
+
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_LONGEST_SECONDS = 60.0
@@ -72,7 +75,8 @@ def stopping(job: TrainingJob, cause: StopCause, now: float) -> TrainingJob:
     if job.status is not TrainingJobStatus.IN_PROGRESS:
         return job
     if job.secondary_status is SecondaryStatus.UPLOADING:
-        return job
+        # Its program has ended by itself; it only must not be tried again.
+        return job if job.stop_cause is not None else replace(job, stop_cause=cause)
     job = job.moved(
         SecondaryStatus.STOPPING,
         now,
@@ -83,16 +87,12 @@ def stopping(job: TrainingJob, cause: StopCause, now: float) -> TrainingJob:
     return job if was_launched(job) else ended(job, now, None)
 
 
-def stop_requested_at(job: TrainingJob) -> float:
-    """When the stop began; only for a job whose status is Stopping."""
-    return next(
-        item.start_time
-        for item in reversed(job.transitions)
-        if item.status is SecondaryStatus.STOPPING
-    )
+def since(job: TrainingJob) -> float:
+    """When the job came into its secondary status."""
+    return job.transitions[-1].start_time
 
 
-def scraped(job: TrainingJob, points: tuple[MetricPoint, ...]) -> TrainingJob:
+def scraped(job: TrainingJob, points: tuple[MetricPoint, ...], now: float) -> TrainingJob:
     """The last value of each metric is the one read last, over all hosts."""
     if not points:
         return job
@@ -101,7 +101,7 @@ def scraped(job: TrainingJob, points: tuple[MetricPoint, ...]) -> TrainingJob:
         latest[point.name] = point
     order = {item.name: index for index, item in enumerate(job.metric_definitions)}
     chosen = sorted(latest.values(), key=lambda point: order.get(point.name, len(order)))
-    return replace(job, metrics=tuple(chosen), last_modified_time=points[-1].time)
+    return replace(job, metrics=tuple(chosen), last_modified_time=now)
 
 
 def all_exited(job: TrainingJob, flight: Flight) -> bool:
@@ -116,11 +116,11 @@ def failed_exit(flight: Flight) -> InstanceExited | None:
 
 def uploading(job: TrainingJob, flight: Flight, now: float) -> TrainingJob:
     """All instances have ended; what they left is collected, whatever their exit codes say."""
-    bad = None if job.stop_cause is not None else failed_exit(flight)
+    bad = None if job.status is TrainingJobStatus.STOPPING else failed_exit(flight)
     failure = None
     if bad is not None:
         text = bad.cause or ""
-        failure = Failure(kind=FailureKind.ALGORITHM, text=f"{text}, exit code: {bad.code}")
+        failure = Failure(kind=FailureKind.ALGORITHM, text=text, exit_code=bad.code)
     return job.moved(
         SecondaryStatus.UPLOADING, now, "Uploading generated training model", failure=failure
     )
@@ -128,16 +128,17 @@ def uploading(job: TrainingJob, flight: Flight, now: float) -> TrainingJob:
 
 def finished(job: TrainingJob, flight: Flight, now: float) -> TrainingJob:
     """Outputs are stored and the log is read: the job's end."""
-    bad = failed_exit(flight)
-    if job.failure is not None and bad is not None and flight.collected is not None:
-        said = flight.collected.failure_text or bad.cause or ""
-        failure = Failure(kind=FailureKind.ALGORITHM, text=f"{said}, exit code: {bad.code}")
-        job = replace(job, failure=failure)
+    if job.failure is not None and flight.collected is not None:
+        said = flight.collected.failure_text or job.failure.text
+        job = replace(job, failure=replace(job.failure, text=said))
     return ended(job, now, flight.read_to_end.note if flight.read_to_end else None)
 
 
 def faulted(job: TrainingJob, failure: Failure, now: float) -> TrainingJob:
     """Something other than the program failed: retried by the RetryStrategy, or the end."""
+    if job.secondary_status is SecondaryStatus.STOPPING:
+        # What it left is still on disk: the model of a stopped job is collected if it can be.
+        return uploading(job, Flight(), now)
     if job.status is TrainingJobStatus.STOPPING or job.failure is not None:
         return ended(job, now, None)
     if failure.kind is FailureKind.INTERNAL and _may_retry(job, now):
@@ -148,13 +149,17 @@ def faulted(job: TrainingJob, failure: Failure, now: float) -> TrainingJob:
 
 def retry_time(job: TrainingJob) -> float:
     """When a job that was sent back to Starting goes on: what broke gets time to mend."""
-    wait = min(RETRY_FIRST_SECONDS * 2 ** (job.attempt - 2), RETRY_LONGEST_SECONDS)
-    return job.transitions[-1].start_time + wait
+    wait = min(RETRY_FIRST_SECONDS * 2.0 ** (job.attempt - 2), RETRY_LONGEST_SECONDS)
+    return since(job) + wait
 
 
 def _may_retry(job: TrainingJob, now: float) -> bool:
     strategy = job.spec.retry_strategy
-    if strategy is None or job.attempt > strategy.maximum_retry_attempts:
+    if (
+        job.stop_cause is not None
+        or strategy is None
+        or job.attempt > strategy.maximum_retry_attempts
+    ):
         return False
     started = job.training_start_time or now
     return now - started < job.max_runtime_in_seconds
@@ -166,10 +171,10 @@ def ended(job: TrainingJob, now: float, note: str | None) -> TrainingJob:
     if job.failure is not None:
         status, secondary = TrainingJobStatus.FAILED, SecondaryStatus.FAILED
         message = job.failure.reason
-    elif job.stop_cause is StopCause.MAX_RUNTIME:
+    elif job.status is TrainingJobStatus.STOPPING and job.stop_cause is StopCause.MAX_RUNTIME:
         status, secondary = TrainingJobStatus.STOPPED, SecondaryStatus.MAX_RUNTIME_EXCEEDED
         message = "Training job runtime exceeded MaxRuntimeInSeconds provided"
-    elif job.stop_cause is not None:
+    elif job.status is TrainingJobStatus.STOPPING:
         status, secondary = TrainingJobStatus.STOPPED, SecondaryStatus.STOPPED
         message = "Training job stopped"
     else:

@@ -9,17 +9,16 @@ starts afresh from the store, as after a crash: every act is idempotent.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from tuner.controller import lifecycle
 from tuner.controller.asking import Asking, Suggested, Suggester
 from tuner.controller.decide import Act, ActKind, Ask, Decisions, Transient, decide
+from tuner.controller.inbox import Answered, Inbox, Request
 from tuner.controller.launching import launched
 from tuner.controller.lifecycle import Flight
 from tuner.controller.progress import advance
@@ -49,25 +48,7 @@ log = logging.getLogger("tuner.controller")
 RECOVERY_SECONDS = 1.0
 """Pause after a failed turn before the records are read again."""
 
-EVENTS_PER_TURN = 1000
-
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """A suggestion has come back."""
-
-    ask: Ask
-    result: Suggested
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """Something a door wants done on the controller's thread."""
-
-    run: Callable[[], Any]
-    future: Future[Any]
 
 
 class Controller:
@@ -87,7 +68,7 @@ class Controller:
         self._follower = follower
         self._strategies = Asking(suggester, find_strategy)
         self._clock = clock
-        self._queue: queue.SimpleQueue[Event | _Answered | _Request | None] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self.view = View()
         """What is known now; read it between turns or within one."""
         self._dirty: dict[int, TuningJob | TrainingJob] = {}
@@ -98,19 +79,18 @@ class Controller:
         self._issued: set[tuple[ActKind, AttemptKey]] = set()
         self._outbox: list[Callable[[], None]] = []
         self._recover_at: float | None = None
-        self._held: Event | _Answered | _Request | None = None
-        self._running = False
+        self._running = True
 
     # ---- for other threads -------------------------------------------------------------------
 
     def post(self, event: Event) -> None:
-        self._queue.put(event)
+        self._inbox.put(event)
 
     def submit(self, run: Callable[[], Answer]) -> Future[Answer]:
         """Run something that writes records inside the next turn; its answer comes after the
         commit. An AwsError that `run` raises, before it wrote anything, is passed on."""
         future: Future[Answer] = Future()
-        self._queue.put(_Request(run, future))
+        self._inbox.put(Request(run, future))
         return future
 
     def call(self, run: Callable[[], Answer], timeout: float) -> Answer:
@@ -123,21 +103,27 @@ class Controller:
 
     def run(self) -> None:
         """Turn after turn until `close`."""
-        self.recover()
-        self._running = True
+        self._recover_at = 0.0
         while self._running:
             deadline = self.step(self._clock.now())
             wait = None if deadline is None else max(0.0, deadline - self._clock.now())
-            self._wait(wait)
+            self._inbox.wait(wait)
+        for request in self._inbox.keep_requests():
+            request.future.set_exception(InternalFailure("The service is shutting down."))
 
     def close(self) -> None:
         self._running = False
-        self._queue.put(None)
+        self._inbox.wake()
 
     @property
     def busy(self) -> bool:
-        """Whether any job has not ended."""
-        return bool(self.view.tuning or self.view.plain)
+        """Whether any job has not ended, as far as is known."""
+        return self.recovering or bool(self.view.tuning or self.view.plain)
+
+    @property
+    def recovering(self) -> bool:
+        """Whether a turn has failed and the records were not read again yet."""
+        return self._recover_at is not None
 
     # ---- for what runs inside a turn ---------------------------------------------------------
 
@@ -184,7 +170,11 @@ class Controller:
     # ---- the turn ----------------------------------------------------------------------------
 
     def recover(self) -> None:
-        """Forget everything but the store, and have the backend report what still runs."""
+        """Forget everything but the store, and have the backend and the follower start over
+        with what still runs."""
+        for job in self.view.running():
+            self._follower.forget(job.key)
+        self._inbox.keep_requests()
         self.view = fold(self._records)
         self._dirty.clear()
         self._flights.clear()
@@ -223,20 +213,18 @@ class Controller:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
-        self._act(decisions)
-        return now if not self._queue.empty() else decisions.deadline
-
-    def _wait(self, seconds: float | None) -> None:
-        """Until something is queued (it is held for the next turn) or time is up."""
-        with contextlib.suppress(queue.Empty):
-            self._held = self._queue.get(timeout=seconds)
+        try:
+            self._act(decisions)
+        except Exception:
+            log.exception("an act failed; starting again from the records")
+            self._recover_at = now + RECOVERY_SECONDS
+            return self._recover_at
+        return decisions.deadline if self._inbox.empty() else now
 
     def _take(self, now: float, answers: list[tuple[Future[Any], Any]]) -> None:
-        for item in self._queued():
+        for item in self._inbox.take():
             match item:
-                case None:
-                    pass
-                case _Request():
+                case Request():
                     try:
                         answers.append((item.future, item.run()))
                     except AwsError as error:
@@ -244,20 +232,10 @@ class Controller:
                     except Exception as error:
                         answers.append((item.future, error))
                         raise
-                case _Answered():
+                case Answered():
                     self._suggested(item.ask, item.result, now)
                 case _:
                     self._event(item, now)
-
-    def _queued(self) -> Iterator[Event | _Answered | _Request | None]:
-        held, self._held = self._held, None
-        if held is not None:
-            yield held
-        for _ in range(EVENTS_PER_TURN):
-            try:
-                yield self._queue.get_nowait()
-            except queue.Empty:
-                return
 
     @staticmethod
     def _fail(answers: list[tuple[Future[Any], Any]], error: Exception) -> None:
@@ -282,7 +260,7 @@ class Controller:
             case Scraped():
                 self._records.put_points(event.key, event.points, event.offset)
                 if event.points:
-                    self.write(lifecycle.scraped(job, event.points))
+                    self.write(lifecycle.scraped(job, event.points, now))
                 if event.at_end:
                     flight = replace(flight, read_to_end=event)
             case Faulted():
@@ -304,7 +282,7 @@ class Controller:
         objective = tuning.job.objective_type
         assert objective is not None
         progress = advance(progress, before, job, objective)
-        modified = job.last_modified_time
+        modified = max(job.last_modified_time, tuning.job.last_modified_time)
         self._store(replace(tuning.job, progress=progress, last_modified_time=modified))
         return job
 
@@ -356,7 +334,7 @@ class Controller:
     def _ask(self, ask: Ask) -> None:
         tuning = self.view.tuning[ask.tuning_job_id]
         self._strategies.later(
-            tuning, ask.index, lambda result: self._queue.put(_Answered(ask, result))
+            tuning, ask.index, lambda result: self._inbox.put(Answered(ask, result))
         )
 
     def _suggested(self, ask: Ask, result: Suggested, now: float) -> None:

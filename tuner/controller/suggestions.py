@@ -8,6 +8,7 @@ A process that crashed or did not answer in time is replaced and the call made a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -19,10 +20,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.strategies.base import Exhausted, Observation, Problem, StrategyError, Suggestion
 from tuner.strategies.registry import find_strategy, warm_up
+
+if TYPE_CHECKING:
+    from tuner.controller.asking import Suggested
 
 log = logging.getLogger("tuner.controller")
 
@@ -37,9 +41,6 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 
 class SuggestionFailed(Exception):
     """No suggestion could be had; the text is for the user."""
-
-
-Suggested = Suggestion | Exhausted | Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class SuggestionWorker:
             ask, done = item
             result = self._answer(ask)
             if result is not None and not self._closed:
-                done(result)
+                _tell(done, result)
         if self._process is not None:
             self._process.end()
 
@@ -144,6 +145,11 @@ class SuggestionWorker:
                 if ask.problem is None:
                     return None
                 continue
+            except Exception as error:  # what was to be sent, or came, cannot be pickled
+                log.exception("suggestion %d of %s", ask.index, ask.strategy_name)
+                self._process = None
+                text = f"{ask.strategy_name} could not be asked: {_text(error)}"
+                return None if ask.problem is None else SuggestionFailed(text)
             if isinstance(answer, _Refused):
                 log.error("strategy %s failed:\n%s", ask.strategy_name, answer.trace)
                 return SuggestionFailed(answer.text)
@@ -160,12 +166,22 @@ class SuggestionWorker:
             return None if self._closed else self._process
 
 
+def _tell(done: Callable[[Suggested], None], result: Suggested) -> None:
+    """Whoever asked may not be able to take the answer; others still wait for theirs."""
+    try:
+        done(result)
+    except Exception as error:
+        log.exception("an answer could not be taken")
+        with contextlib.suppress(Exception):
+            done(SuggestionFailed(f"its answer could not be taken: {_text(error)}"))
+
+
 class _Lost(Exception):
     """The process is gone; the text says how, as the end of a sentence."""
 
 
 class _Process:
-    """One running worker process. It is ended already when `call` raises _Lost."""
+    """One running worker process. It is ended already when `call` raises anything."""
 
     def __init__(self) -> None:
         """Raises _Lost if it cannot be started."""
@@ -187,7 +203,8 @@ class _Process:
             theirs.close()
 
     def call(self, ask: _Ask, deadline: float) -> _Answer:
-        """Send and wait; raises _Lost when the process ended, or was ended at the deadline."""
+        """Send and wait; raises _Lost when the process ended, or was ended at the deadline, and
+        whatever pickling raises."""
         expired = threading.Event()
 
         def expire() -> None:
@@ -206,6 +223,9 @@ class _Process:
             if expired.is_set():
                 raise _Lost(f"there was no answer within {deadline:g} seconds") from error
             raise _Lost(f"its process ended with {_exit_text(code)}") from error
+        except Exception:
+            self.end()
+            raise
         finally:
             watchdog.cancel()
 
@@ -276,9 +296,13 @@ def _answer(ask: _Ask) -> _Answer:
     return result
 
 
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _refused(error: Exception) -> _Refused:
     meant_for_users = isinstance(error, StrategyError) or type(error) is LookupError
-    text = str(error) if meant_for_users else f"{type(error).__name__}: {error}"
+    text = str(error) if meant_for_users else _text(error)
     return _Refused(text, "".join(traceback.format_exception(error)))
 
 

@@ -300,6 +300,17 @@ class TrainingSpec:
     retry_strategy: RetryStrategy | None = None
     environment: Mapping[str, str] | None = None
 
+    @property
+    def instance_count(self) -> int:
+        """How many instances one training job has, over all instance groups."""
+        return _instances_of(self.resource_config)
+
+
+def _instances_of(config: ResourceConfig | HyperParameterTuningResourceConfig | None) -> int:
+    if isinstance(config, ResourceConfig) and config.instance_groups:
+        return sum(group.instance_count for group in config.instance_groups)
+    return (config.instance_count if config else None) or 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HyperParameterTrainingJobDefinition(TrainingSpec):
@@ -308,6 +319,11 @@ class HyperParameterTrainingJobDefinition(TrainingSpec):
     hyper_parameter_ranges: ParameterRanges | None = None
     static_hyper_parameters: Mapping[str, str] | None = None
     hyper_parameter_tuning_resource_config: HyperParameterTuningResourceConfig | None = None
+
+    @property
+    def instance_count(self) -> int:
+        """As asked for in either of the two members that say it."""
+        return _instances_of(self.resource_config or self.hyper_parameter_tuning_resource_config)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

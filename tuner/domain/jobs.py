@@ -80,14 +80,20 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a training job failed; `text` is what follows AWS's prefix."""
+    """Why a training job failed; `text` is what follows AWS's prefix.
+
+    `exit_code` is the program's, where it was the program that failed.
+    """
 
     kind: FailureKind
     text: str
+    exit_code: int | None = None
 
     @property
     def reason(self) -> str:
-        return f"{self.kind}: {self.text}"[:1024]
+        """FailureReason, at most 1,024 characters with the exit code at the end."""
+        tail = "" if self.exit_code is None else f", exit code: {self.exit_code}"
+        return f"{self.kind}: {self.text}"[: 1024 - len(tail)] + tail
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -150,12 +156,7 @@ class TrainingJob:
 
     @property
     def instance_count(self) -> int:
-        config = self.spec.resource_config
-        if config is None:
-            return 1
-        if config.instance_groups:
-            return sum(group.instance_count for group in config.instance_groups)
-        return config.instance_count or 1
+        return self.spec.instance_count
 
     @property
     def output_prefix(self) -> str:
@@ -223,11 +224,6 @@ class Counters:
     @property
     def finished(self) -> int:
         return self.launched - self.in_progress
-
-    @property
-    def succeeded(self) -> int:
-        """Jobs that ended well: completed, or stopped by us."""
-        return self.completed + self.stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from tuner.domain.addresses import BUCKET_NAME, KEY_BYTES
 from tuner.domain.algorithms import Algorithm
 from tuner.domain.definitions import (
     Channel,
@@ -21,6 +22,9 @@ from tuner.domain.definitions import (
 from tuner.domain.errors import Fault
 
 MAX_RUNTIME_IN_SECONDS = 28 * 86_400
+
+_LONGEST_OUTPUT = f"/{'j' * 63}/output/output.tar.gz"
+"""What is added to S3OutputPath, with the longest name of a training job."""
 
 OVERRIDDEN_METRICS = (
     "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the "
@@ -37,6 +41,7 @@ def spec_faults(spec: TrainingSpec, algorithm: Algorithm | None, path: str) -> I
     if algorithm is not None and algorithm.built_in and specification.metric_definitions:
         yield Fault(f"{member}.MetricDefinitions", OVERRIDDEN_METRICS)
     yield from _channel_faults(spec.input_data_config or (), f"{path}InputDataConfig")
+    yield from _output_faults(spec.output_data_config.s3_output_path, path)
     yield from _stopping_faults(spec, path)
 
 
@@ -47,6 +52,9 @@ def _channel_faults(channels: Sequence[Channel], path: str) -> Iterator[Fault]:
             text = f"Channel names must be unique; [{channel.channel_name}] is given twice."
             yield Fault(f"{path}[{index}].ChannelName", text)
         seen.add(channel.channel_name)
+        if channel.channel_name in (".", ".."):
+            text = f"The channel name [{channel.channel_name}] can't be the name of a directory."
+            yield Fault(f"{path}[{index}].ChannelName", text)
         source = channel.data_source
         member = f"{path}[{index}].DataSource"
         if (source.s3_data_source is None) == (source.file_system_data_source is None):
@@ -60,6 +68,23 @@ def _channel_faults(channels: Sequence[Channel], path: str) -> Iterator[Fault]:
         ):
             text = "AttributeNames is only supported with the S3DataType AugmentedManifestFile."
             yield Fault(f"{member}.S3DataSource.AttributeNames", text)
+
+
+def _output_faults(uri: str, path: str) -> Iterator[Fault]:
+    """Told now, for outputs that cannot be stored would be lost at the end of the training."""
+    member = f"{path}OutputDataConfig.S3OutputPath"
+    if not uri.startswith("s3://"):
+        return
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not BUCKET_NAME.fullmatch(bucket):
+        text = (
+            f"[{bucket}] is not a legal bucket name: 3 to 63 lower-case letters, digits, periods "
+            "and hyphens."
+        )
+        yield Fault(member, text)
+    elif len(key.encode(errors="surrogatepass")) + len(_LONGEST_OUTPUT) > KEY_BYTES:
+        text = f"With what is added to it, S3OutputPath exceeds the {KEY_BYTES} bytes of a key."
+        yield Fault(member, text)
 
 
 def _stopping_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:

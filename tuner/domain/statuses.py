@@ -102,7 +102,3 @@ SECONDARY_MOVES: dict[SecondaryStatus, frozenset[SecondaryStatus]] = {
     ),
 }
 """From each secondary status to those that may follow; terminal ones have none."""
-
-TERMINAL_SECONDARY = frozenset(
-    {_S.COMPLETED, _S.FAILED, _S.STOPPED, _S.MAX_RUNTIME_EXCEEDED, _S.MAX_WAIT_TIME_EXCEEDED}
-)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import copy
-import hashlib
+import difflib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tuner.client import Client
-from tuner.domain.errors import AwsError
-from tuner.job.lines import line_of, lines_by_path
+from tuner.domain.errors import AwsError, SerializationException
+from tuner.job.lines import line_of, lines_by_path, repeated
 
 NAME = "HyperParameterTuningJobName"
 IMPORTS_BUCKET = "amtlocal-imports"
 _FILE = "file://"
+_LIKE = 5
+_LONG_ENUM = re.compile(
+    r"(?P<before>Value '(?P<value>[^']*)' at .* enum value set: )\[(?P<values>[^\]]{300,})\]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +75,21 @@ class Spec:
     def of(cls, source: str | Path | Mapping[str, Any]) -> Spec:
         """Raises FaultySpec for a file that cannot be read or is no JSON object."""
         if isinstance(source, Mapping):
-            return cls("the spec", source, "", Path.cwd())
+            try:
+                document = json.loads(json.dumps(dict(source), allow_nan=False))
+            except (TypeError, ValueError, RecursionError) as error:
+                fault = SpecFault("", f"cannot be written as JSON: {error}")
+                raise FaultySpec("the spec", (fault,)) from None
+            return cls("the spec", document, "", Path.cwd())
         path = Path(source)
         try:
             text = path.read_text(encoding="utf-8-sig")
-            document = json.loads(text)
+            document = json.loads(text, parse_constant=_refuse)
         except json.JSONDecodeError as error:
             fault = SpecFault("", f"not valid JSON: {error.msg}", error.lineno, error.colno)
+            raise FaultySpec(str(path), (fault,)) from None
+        except UnicodeDecodeError as error:
+            fault = SpecFault("", f"must be text in UTF-8: {error}")
             raise FaultySpec(str(path), (fault,)) from None
         except (OSError, ValueError, RecursionError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -89,10 +102,27 @@ class Spec:
         return cls(str(path), document, text, path.absolute().parent)
 
     def faulty(self, faults: list[tuple[str, str]]) -> FaultySpec:
-        """The error for (path, message) pairs, with lines where the text has them."""
+        """The error for (path, message) pairs, with lines where the text has them, in order."""
         lines = lines_by_path(self.text)
-        found = [SpecFault(path, message, line_of(lines, path)) for path, message in faults]
+        found = [
+            SpecFault(path, _readable(message), line_of(lines, path)) for path, message in faults
+        ]
+        found.sort(key=lambda fault: fault.line or 0)
         return FaultySpec(self.source, tuple(found))
+
+
+def _readable(message: str) -> str:
+    """AWS's sentence, but of hundreds of allowed values only those like the one given."""
+    match = _LONG_ENUM.fullmatch(message)
+    if match is None:
+        return message
+    values = match["values"].split(", ")
+    like = difflib.get_close_matches(match["value"], values, _LIKE, cutoff=0.0)
+    return f"{match['before']}[{', '.join(like)}, and {len(values) - len(like)} more]"
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def request_of(spec: Spec, name: str | None, client: Client) -> dict[str, Any]:
@@ -105,15 +135,21 @@ def request_of(spec: Spec, name: str | None, client: Client) -> dict[str, Any]:
         request[NAME] = name
 
     def imported(source: Path) -> str:
+        import hashlib
+
         place = f"{hashlib.sha256(bytes(source)).hexdigest()[:16]}/{source.name}"
         answer = client.call(
             "Tuner.ImportFiles", Source=str(source), Bucket=IMPORTS_BUCKET, Prefix=place
         )
         return str(answer["S3Uri"])
 
-    faults = _import_inputs(request, spec.directory, imported)
+    faults = _import_inputs(request, spec.directory, client.settings.home, imported)
     told = {path for path, _ in faults}
-    answer = client.call("Tuner.ValidateTuningJob", **request)
+    faults += [(path, "This name is given twice in its object.") for path in repeated(spec.text)]
+    try:
+        answer = client.call("Tuner.ValidateTuningJob", **request)
+    except SerializationException as error:
+        raise spec.faulty([*faults, ("", error.message)]) from None
     faults += [
         (item["Path"], item["Message"]) for item in answer["Faults"] if item["Path"] not in told
     ]
@@ -123,15 +159,19 @@ def request_of(spec: Spec, name: str | None, client: Client) -> dict[str, Any]:
 
 
 def _import_inputs(
-    request: dict[str, Any], directory: Path, imported: Callable[[Path], str]
+    request: dict[str, Any], directory: Path, home: Path, imported: Callable[[Path], str]
 ) -> list[tuple[str, str]]:
-    """Replace `file://` URIs of inputs in place; the faults of those that cannot be."""
+    """Replace `file://` URIs of inputs in place; the faults of those that cannot be.
+
+    These get a URI of the right form, so that what else is wrong with the request is found.
+    """
     faults: list[tuple[str, str]] = []
     for holder, member, path in _uris(request):
         uri = holder.get(member)
         if not isinstance(uri, str) or not uri.startswith(_FILE):
             continue
         source = directory / uri.removeprefix(_FILE)
+        holder[member] = f"s3://{IMPORTS_BUCKET}/none"
         if member == "S3OutputPath":
             problem = (
                 "Outputs go to the object store: give an s3:// URI of any bucket name; "
@@ -140,6 +180,8 @@ def _import_inputs(
             faults.append((path, problem))
         elif not source.exists():
             faults.append((path, f"There is no file or directory {source}."))
+        elif home.resolve().is_relative_to(source.resolve()):
+            faults.append((path, f"{source} holds the home {home}, where it would be copied to."))
         else:
             try:
                 holder[member] = imported(source.resolve())

@@ -19,6 +19,10 @@ from pathlib import Path
 from tuner.owner.address import LOCK, LOG, TRY_AGAIN
 from tuner.settings import Settings, SettingsError
 
+SWITCH_SECONDS = 0.0005
+"""A thread that waits for the interpreter gets it sooner than by default (5 ms): a training job
+passes from thread to thread, and a no-op one is a quarter quicker for it."""
+
 Report = Callable[[bool], None]
 """Called once: True when the owner serves, False when it cannot."""
 
@@ -88,6 +92,7 @@ def _own(settings: Settings, lock: int, report: Report) -> int:
 
     from tuner.owner.log import log_to
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
     log_to(settings.home / LOG)

@@ -21,6 +21,10 @@ _LONGEST_ADDRESS = 100
 """The kernel takes 107 bytes on Linux and 103 on macOS."""
 
 
+class OwnerUnavailable(Exception):
+    """There is no owner and none can be started, or it does not answer; the text says why."""
+
+
 @contextmanager
 def socket_address(home: Path) -> Iterator[str]:
     """A name of the home's socket that is short enough to bind or connect to, while inside."""

@@ -25,15 +25,18 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Call = Callable[[str, Mapping[str, Any], str], Mapping[str, Any]]
+Agree = Callable[[Mapping[str, str]], None]
+"""Raises AwsError when the owner does not have these settings."""
 
 log = logging.getLogger("tuner.owner")
 
 
-def application(call: Call, region: str) -> WSGIApplication:
-    """Serve `call(target, params, region)`; `region` counts where the request names none."""
+def application(call: Call, region: str, agree: Agree = lambda wanted: None) -> WSGIApplication:
+    """Serve `call(target, params, region)`; `region` counts where the request names none.
+    Requests that say which settings they want are served only if `agree` has no objection."""
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, answer = _answer(call, environ, region)
+        status, answer = _answer(call, environ, region, agree)
         body = json.dumps(answer).encode()
         headers = [
             ("Content-Type", CONTENT_TYPE),
@@ -46,10 +49,13 @@ def application(call: Call, region: str) -> WSGIApplication:
     return serve
 
 
-def _answer(call: Call, environ: WSGIEnvironment, region: str) -> tuple[str, Mapping[str, Any]]:
+def _answer(
+    call: Call, environ: WSGIEnvironment, region: str, agree: Agree
+) -> tuple[str, Mapping[str, Any]]:
     target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
     try:
         params = _params(environ)
+        agree(json.loads(environ.get("HTTP_X_TUNER_SETTINGS") or "{}"))
         return "200 OK", call(target, params, environ.get("HTTP_X_TUNER_REGION") or region)
     except AwsError as error:
         return "400 Bad Request", error_document(error)

@@ -15,6 +15,12 @@ class OwnerEnding(AwsError):
     code = "OwnerEnding"
 
 
+class OtherSettings(AwsError):
+    """The request wants settings that this owner, which has running jobs, does not have."""
+
+    code = "OtherSettings"
+
+
 class Gate:
     """A context manager around each request. Entering a shut gate raises OwnerEnding, so a
     request is either served whole or certainly not at all."""

@@ -6,14 +6,10 @@ import os
 import subprocess
 import sys
 
-from tuner.owner.address import LOG, TRY_AGAIN
+from tuner.owner.address import LOG, TRY_AGAIN, OwnerUnavailable
 from tuner.settings import Settings
 
 _LOG_TAIL = 8192
-
-
-class OwnerUnavailable(Exception):
-    """There is no owner and none can be started, or it does not answer; the text says why."""
 
 
 def start_owner(settings: Settings, timeout: float) -> bool:
@@ -25,7 +21,7 @@ def start_owner(settings: Settings, timeout: float) -> bool:
     try:
         done = subprocess.run(
             command,
-            env=os.environ | _environment(settings),
+            env=os.environ | settings.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -60,17 +56,3 @@ def last_words(settings: Settings) -> str:
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip().removeprefix("tuner: ") if lines else ""
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """The variables that give the owner these settings."""
-    wanted = {
-        "TUNER_ACCOUNT": settings.account,
-        "AWS_REGION": settings.region,
-        "TUNER_CPUS": settings.cpus,
-        "TUNER_MEMORY_MIB": settings.memory_mib,
-        "TUNER_BACKEND": settings.backend,
-        "TUNER_IDLE_SECONDS": max(1, round(settings.idle_seconds)),
-        "TUNER_IMAGE_MAP": ",".join(f"{uri}={path}" for uri, path in settings.image_map.items()),
-    }
-    return {name: str(value) for name, value in wanted.items() if value is not None}

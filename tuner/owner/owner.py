@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.owner.app import application
-from tuner.owner.gate import Gate
+from tuner.owner.gate import Gate, OtherSettings, OwnerEnding
 from tuner.owner.server import Server, listener
 from tuner.service import Service
 from tuner.settings import Settings
@@ -25,7 +25,8 @@ class Owner:
         self._told_to_end = False
         self._service = Service(settings)
         self._service.start()
-        self._server = Server(application(self._call, settings.region), listener(settings.home))
+        app = application(self._call, settings.region, self._agree)
+        self._server = Server(app, listener(settings.home))
         log.info("pid %d owns %s", os.getpid(), settings.home)
 
     def run(self) -> None:
@@ -46,6 +47,20 @@ class Owner:
     def _call(self, target: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         with self._gate:
             return self._service.call(target, params, region)
+
+    def _agree(self, wanted: Mapping[str, str]) -> None:
+        """Make way for an owner with other settings, unless jobs count on these."""
+        own = self._settings.environment()
+        other = [name for name, value in wanted.items() if own.get(name) != value]
+        if not other:
+            return
+        if self._service.idle():
+            self.end()
+            raise OwnerEnding("The owner of this home has other settings.")
+        raise OtherSettings(
+            f"Jobs are running in {self._settings.home} with another value of {', '.join(other)}: "
+            "wait until they have ended (tuner list), use that value, or another home."
+        )
 
     def _ended(self) -> bool:
         return self._told_to_end or (

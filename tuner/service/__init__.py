@@ -15,7 +15,7 @@ from tuner.service import local, logs, tags, training_jobs, tuning_jobs
 from tuner.service.context import Context
 from tuner.service.ports import Ports, open_ports
 from tuner.settings import Settings
-from tuner.shapes.model import check
+from tuner.shapes.model import check, check_text
 from tuner.strategies.registry import find_strategy
 from tuner.training.follow import LogFollower
 
@@ -41,14 +41,19 @@ SAGEMAKER: dict[str, Operation] = {
 }
 """Served operations of SageMaker; their requests are checked against botocore's model."""
 
-OTHERS: dict[str, Operation] = {
-    "Logs_20140328.DescribeLogStreams": logs.describe_log_streams,
-    "Logs_20140328.GetLogEvents": logs.get_log_events,
-    "Tuner.ValidateTuningJob": tuning_jobs.validate,
-    "Tuner.ImportFiles": local.import_files,
-    "Tuner.GetObject": local.get_object,
-    "Tuner.Doctor": local.doctor,
+LOGS: dict[str, Operation] = {
+    "DescribeLogStreams": logs.describe_log_streams,
+    "GetLogEvents": logs.get_log_events,
 }
+"""Served operations of CloudWatch Logs, checked likewise."""
+
+OWN: dict[str, Operation] = {
+    "ValidateTuningJob": tuning_jobs.validate,
+    "ImportFiles": local.import_files,
+    "GetObject": local.get_object,
+    "Doctor": local.doctor,
+}
+"""Operations for our own doors."""
 
 
 class Service:
@@ -104,12 +109,21 @@ class Service:
         try:
             if prefix == "SageMaker" and operation in SAGEMAKER:
                 check(operation, params)
-                return SAGEMAKER[operation](self.context, params, region)
-            if target in OTHERS:
-                return OTHERS[target](self.context, params, region)
+                return SAGEMAKER[operation](self.context, _given(params), region)
+            if prefix == "Logs_20140328" and operation in LOGS:
+                check(operation, params, "logs")
+                return LOGS[operation](self.context, _given(params), region)
+            if prefix == "Tuner" and operation in OWN:
+                check_text(params)
+                return OWN[operation](self.context, params, region)
         except AwsError:
             raise
         except Exception as error:
             log.exception("%s failed", target)
             raise InternalFailure(f"{operation} failed: {error}") from error
         raise UnknownOperationException(f"The operation {operation or target} is not served.")
+
+
+def _given(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Members that are null count as absent."""
+    return {name: value for name, value in params.items() if value is not None}

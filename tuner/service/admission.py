@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from tuner.domain.algorithms import Algorithm
 from tuner.domain.definitions import TrainingSpec
 from tuner.domain.errors import Fault
+from tuner.domain.jobs import Resources
 from tuner.service.context import Context
 from tuner.store import samples
 from tuner.training.containers import ContainerError, find_container
 from tuner.training.inputs import missing_input
 from tuner.training.metrics import regex_fault
+
+log = logging.getLogger("tuner.service")
 
 
 def algorithm_of(context: Context, spec: TrainingSpec, path: str) -> Algorithm | Fault:
@@ -34,20 +38,25 @@ def algorithm_of(context: Context, spec: TrainingSpec, path: str) -> Algorithm |
     return container.algorithm
 
 
-def spec_faults(context: Context, spec: TrainingSpec, path: str, region: str) -> list[Fault]:
+def spec_faults(
+    context: Context, spec: TrainingSpec, algorithm: Algorithm | None, path: str, region: str
+) -> list[Fault]:
     """What this machine cannot do for the spec; sample data are put in place on the way."""
     return [
-        *_instance_faults(context, spec, path),
+        *_instance_faults(context, spec, algorithm, path),
         *_regex_faults(spec, path),
         *_input_faults(context, spec, path, region),
     ]
 
 
-def _instance_faults(context: Context, spec: TrainingSpec, path: str) -> Sequence[Fault]:
-    config = spec.resource_config
-    count = (config.instance_count if config else None) or 1
+def _instance_faults(
+    context: Context, spec: TrainingSpec, algorithm: Algorithm | None, path: str
+) -> Sequence[Fault]:
+    """The programs that we bring find each other where hosts have no names, too."""
+    count = spec.instance_count
     able = context.ports.backend.capabilities()
-    if count > 1 and not able.multiple_instances:
+    bundled = algorithm is not None and algorithm.built_in
+    if count > 1 and not able.multiple_instances and not bundled:
         name = context.ports.backend.name
         text = (
             f"InstanceCount {count} cannot be run by the {name} backend here: "
@@ -55,6 +64,19 @@ def _instance_faults(context: Context, spec: TrainingSpec, path: str) -> Sequenc
         )
         return [Fault(f"{path}ResourceConfig.InstanceCount", text)]
     return []
+
+
+def warn_of_size(context: Context, name: str, spec: TrainingSpec, share: Resources) -> None:
+    """Say so where one training job needs more than there is: it is run alone."""
+    count, capacity = spec.instance_count, context.ports.backend.capacity()
+    cpus, memory, gpus = (count * n for n in (share.cpus, share.memory_mib, share.gpus))
+    if cpus > capacity.cpus or memory > capacity.memory_mib or gpus > capacity.gpus:
+        log.warning(
+            "%s: a training job needs %d CPUs, %d MiB and %d GPUs for its %d instances, and there "
+            "are %d CPUs, %d MiB and %d GPUs: it runs alone, and slower",
+            *(name, cpus, memory, gpus, count),
+            *(capacity.cpus, capacity.memory_mib, capacity.gpus),
+        )
 
 
 def _regex_faults(spec: TrainingSpec, path: str) -> Sequence[Fault]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ _FILTERS = {
     "last_modified_time_before": "LastModifiedTimeBefore",
 }
 DEFAULT_PAGE = 10
+LARGEST_ID = 2**63 - 1
 
 
 def query_of(
@@ -42,7 +44,7 @@ def query_of(
     token = params.get("NextToken")
     if not token:
         return query
-    return _at(query, token)
+    return at(query, token)
 
 
 def next_token(query: Query, page: Page[Record]) -> dict[str, str]:
@@ -66,12 +68,22 @@ def _fingerprint(query: Query) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _at(query: Query, token: str) -> Query:
+def at(query: Query, token: str) -> Query:
+    """The query from a token on; raises ValidationException for one that is not its own."""
     try:
         fingerprint, value, job_id = json.loads(base64.urlsafe_b64decode(token.encode()))
-        if fingerprint != _fingerprint(query):
+        if fingerprint != _fingerprint(query) or not _is_cursor(query, value, job_id):
             raise ValueError
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         text = "The NextToken is not valid for this request: it belongs to another query."
         raise ValidationException(text) from None
     return replace(query, after=(value, job_id))
+
+
+def _is_cursor(query: Query, value: object, job_id: object) -> bool:
+    """Whether the values are of the kinds that the store can look for."""
+    if type(job_id) is not int or not 0 <= job_id <= LARGEST_ID:
+        return False
+    if query.sort_by not in ("Name", "Status"):
+        return type(value) is float and not math.isnan(value)
+    return isinstance(value, str) and value.isascii()

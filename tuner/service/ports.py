@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.backends.process import ProcessBackend, machine_capacity
+from tuner.domain.jobs import AttemptKey
 from tuner.domain.ports import Backend, Capacity, Clock, Listings, Logs, Objects, Records
 from tuner.settings import Settings, SettingsError
 from tuner.store.logs import SegmentedLogs
@@ -20,6 +21,13 @@ class JobRecords(Records, Listings, Protocol):
     def close(self) -> None: ...
 
 
+class JobLogs(Logs, Protocol):
+    """The logs, as far as readers from outside need more."""
+
+    def size(self, key: AttemptKey) -> int:
+        """The offset after the last whole line."""
+
+
 class JobObjects(Objects, Protocol):
     """The object store of a home."""
 
@@ -30,7 +38,7 @@ class JobObjects(Objects, Protocol):
 class Ports:
     records: JobRecords
     objects: JobObjects
-    logs: Logs
+    logs: JobLogs
     backend: Backend
     clock: Clock
 

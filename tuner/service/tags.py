@@ -9,7 +9,9 @@ from typing import Any
 from tuner.domain.definitions import Tag
 from tuner.domain.errors import ResourceNotFound, ValidationException
 from tuner.domain.jobs import Scope
+from tuner.domain.rules_training import tag_faults
 from tuner.service.context import Context
+from tuner.shapes.requests import refuse
 
 TAGS_PER_RESOURCE = 50
 _ARN = re.compile(
@@ -39,10 +41,11 @@ def _answer(tags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def add(context: Context, params: Params, region: str) -> dict[str, Any]:
-    arn = _resource(context, params)
     new = [Tag(key=tag["Key"], value=tag["Value"]) for tag in params["Tags"]]
+    refuse(list(tag_faults(new)))
 
-    def run() -> None:
+    def run() -> str:
+        arn = _resource(context, params)
         keys = {*context.ports.records.tags(arn), *(tag.key for tag in new)}
         if len(keys) > TAGS_PER_RESOURCE:
             raise ValidationException(
@@ -50,16 +53,23 @@ def add(context: Context, params: Params, region: str) -> dict[str, Any]:
                 f"{len(keys)}."
             )
         context.ports.records.put_tags(arn, new)
+        return arn
 
-    context.in_turn(run)
-    return _answer(context.ports.records.tags(arn))
+    return _answer(context.ports.records.tags(context.in_turn(run)))
 
 
 def list_tags(context: Context, params: Params, region: str) -> dict[str, Any]:
-    return _answer(context.ports.records.tags(_resource(context, params)))
+    """Always one page: MaxResults is at least 50, and a resource has no more tags than that."""
+    arn = _resource(context, params)
+    if params.get("NextToken"):
+        raise ValidationException("The NextToken is not valid for this request.")
+    return _answer(context.ports.records.tags(arn))
 
 
 def delete(context: Context, params: Params, region: str) -> dict[str, Any]:
-    arn = _resource(context, params)
-    context.in_turn(lambda: context.ports.records.delete_tags(arn, params["TagKeys"]))
+    def run() -> None:
+        arn = _resource(context, params)
+        context.ports.records.delete_tags(arn, params["TagKeys"])
+
+    context.in_turn(run)
     return {}

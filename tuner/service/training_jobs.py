@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from tuner.controller import lifecycle
 from tuner.controller.launching import share
 from tuner.domain.definitions import TrainingJobRequest
 from tuner.domain.errors import Fault, ResourceInUse, ValidationException
-from tuner.domain.jobs import Scope, TrainingJob
+from tuner.domain.jobs import AttemptKey, Scope, TrainingJob
 from tuner.domain.rules import training_job_faults, unserved_faults
 from tuner.domain.statuses import SecondaryStatus, StopCause
-from tuner.service.admission import algorithm_of, spec_faults
+from tuner.service.admission import algorithm_of, spec_faults, warn_of_size
 from tuner.service.context import Context
 from tuner.service.paging import next_token, query_of
 from tuner.shapes.fill_in import filled_in_training_job
@@ -34,11 +33,12 @@ def create(context: Context, params: Params, region: str) -> dict[str, Any]:
             *training_job_faults(request, algorithm),
             *unserved_faults(request),
             *([found] if isinstance(found, Fault) else []),
-            *spec_faults(context, request, "", region),
+            *spec_faults(context, request, algorithm, "", region),
         ]
     )
     request = filled_in_training_job(request, algorithm)
     job = context.in_turn(lambda: _stored(context, request, scope))
+    warn_of_size(context, job.name, job.spec, job.resources)
     return {"TrainingJobArn": job.arn}
 
 
@@ -58,8 +58,7 @@ def _stored(context: Context, request: TrainingJobRequest, scope: Scope) -> Trai
         if isinstance(record, TrainingJob) and record.scope == scope:
             _refuse_taken_name(record if record.name.lower() == name.lower() else None)
     now = context.now()
-    config = request.resource_config
-    instances = (config.instance_count if config else None) or 1
+    resource_config = request.resource_config
     job = TrainingJob(
         id=context.ports.records.new_id(),
         scope=scope,
@@ -67,7 +66,9 @@ def _stored(context: Context, request: TrainingJobRequest, scope: Scope) -> Trai
         spec=request,
         hyper_parameters=request.hyper_parameters or {},
         resources=share(
-            context.ports.backend.capacity(), config.instance_type if config else None, instances
+            context.ports.backend.capacity(),
+            resource_config.instance_type if resource_config else None,
+            request.instance_count,
         ),
         creation_time=now,
         last_modified_time=now,
@@ -102,6 +103,8 @@ def _tuning_job_arn(job: TrainingJob) -> str | None:
 
 def list_jobs(context: Context, params: Params, region: str) -> dict[str, Any]:
     query = query_of(params, context.scope(region), default_sort="CreationTime")
+    if "WarmPoolStatusEquals" in params or "TrainingPlanArnEquals" in params:
+        return {"TrainingJobSummaries": []}  # warm pools and training plans: no job here has one
     page = context.ports.records.list_training_jobs(query)
     summaries = [training_job_summary(item) for item in page.items]
     return {"TrainingJobSummaries": summaries, **next_token(query, page)}
@@ -126,7 +129,7 @@ def stop(context: Context, params: Params, region: str) -> dict[str, Any]:
 def delete(context: Context, params: Params, region: str) -> dict[str, Any]:
     found = find(context, params, region)
 
-    def run() -> None:
+    def run() -> TrainingJob:
         active = context.controller.training_job(found.id)
         if active is not None or context.controller.uncommitted(found.id):
             raise ValidationException(
@@ -138,9 +141,13 @@ def delete(context: Context, params: Params, region: str) -> dict[str, Any]:
                 f"The training job {found.name} belongs to a hyperparameter tuning job that has "
                 "not ended; its result is still needed."
             )
-        context.ports.records.delete_training_job(found.id)
+        last = context.ports.records.training_job(found.id)
+        if last is None:
+            raise ValidationException("Requested resource not found.")
+        context.ports.records.delete_training_job(last.id)
+        return last
 
-    context.in_turn(run)
-    for attempt in range(1, found.attempt + 1):
-        context.ports.logs.remove(replace(found, attempt=attempt).key)
+    last = context.in_turn(run)
+    for attempt in range(1, last.attempt + 1):
+        context.ports.logs.remove(AttemptKey(last.id, attempt))
     return {}

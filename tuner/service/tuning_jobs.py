@@ -14,7 +14,7 @@ from tuner.domain.errors import Fault, ResourceInUse, ResourceNotFound, Validati
 from tuner.domain.jobs import Scope, TrainingJob, TuningJob
 from tuner.domain.rules import tuning_job_faults, unserved_faults
 from tuner.domain.statuses import TuningJobStatus
-from tuner.service.admission import algorithm_of, spec_faults
+from tuner.service.admission import algorithm_of, spec_faults, warn_of_size
 from tuner.service.context import Context
 from tuner.service.paging import next_token, query_of
 from tuner.shapes.fill_in import filled_in
@@ -42,6 +42,7 @@ def create(context: Context, params: Params, region: str) -> dict[str, Any]:
     request = filled_in(request, algorithms)
     context.warm_up(request.hyper_parameter_tuning_job_config.strategy)
     job = context.in_turn(lambda: _stored(context, request, scope))
+    warn_of_size(context, job.name, job.request.definitions[0], job.resources)
     return {"HyperParameterTuningJobArn": job.arn}
 
 
@@ -63,9 +64,10 @@ def _faults(
         single = request.training_job_definition is not None
         path = "TrainingJobDefinition." if single else f"TrainingJobDefinitions[{index}]."
         found = algorithm_of(context, definition, path)
-        algorithms.append(None if isinstance(found, Fault) else found)
+        algorithm = None if isinstance(found, Fault) else found
+        algorithms.append(algorithm)
         faults += [found] if isinstance(found, Fault) else []
-        faults += spec_faults(context, definition, path, region)
+        faults += spec_faults(context, definition, algorithm, path, region)
     rules = [*tuning_job_faults(request, algorithms), *unserved_faults(request)]
     if not rules:
         rules += _strategy_faults(request)
@@ -101,8 +103,8 @@ def _stored(context: Context, request: TuningJobRequest, scope: Scope) -> Tuning
         if isinstance(record, TuningJob) and record.scope == scope:
             _refuse_taken_name(record if record.name.lower() == name.lower() else None)
     config = request.hyper_parameter_tuning_job_config
-    resource_config = request.definitions[0].resource_config
-    instances = (resource_config.instance_count if resource_config else None) or 1
+    definition = request.definitions[0]
+    resource_config = definition.resource_config
     now = context.now()
     job = TuningJob(
         id=context.ports.records.new_id(),
@@ -113,7 +115,7 @@ def _stored(context: Context, request: TuningJobRequest, scope: Scope) -> Tuning
         resources=share(
             context.ports.backend.capacity(),
             resource_config.instance_type if resource_config else None,
-            config.resource_limits.max_parallel_training_jobs * instances,
+            config.resource_limits.max_parallel_training_jobs * definition.instance_count,
         ),
         creation_time=now,
         last_modified_time=now,

@@ -12,25 +12,65 @@ from dataclasses import dataclass, field
 
 from botocore.model import MapShape, Shape, StructureShape
 
-from tuner.domain.errors import Fault, SerializationException, ValidationException
+from tuner.domain.errors import (
+    Fault,
+    InvalidParameterException,
+    SerializationException,
+    ValidationException,
+)
 from tuner.shapes.constraints import constraint_texts, printed, type_text, violated_texts
 from tuner.shapes.service_model import Place, has_plain_values, input_shape, walk
 
+DEEPEST = 50
+"""Requests nested more deeply are not read: no operation's goes half as far."""
 
-def check(operation: str, params: object) -> None:
+_REFUSALS = {"sagemaker": ValidationException, "logs": InvalidParameterException}
+
+
+def check(operation: str, params: object, service: str = "sagemaker") -> None:
     """Pass a request that has the shape of the operation's.
 
-    Raises SerializationException where JSON of another type stands, else ValidationException
-    that names everything that is wrong; either carries all faults.
+    Raises SerializationException where JSON of another type stands, or what no record could
+    keep, else the service's ValidationException or InvalidParameterException, which names
+    everything that is wrong; either carries all faults.
     """
-    found = _inspect(operation, params)
+    check_text(params)
+    found = _inspect(operation, params, service)
     faults = (*found.types, *found.constraints)
     if found.types:
         raise SerializationException(found.types[0].message, faults)
     if faults:
         errors = "1 validation error" if len(faults) == 1 else f"{len(faults)} validation errors"
         text = "; ".join(fault.message for fault in faults)
-        raise ValidationException(f"{errors} detected: {text}", faults)
+        raise _REFUSALS[service](f"{errors} detected: {text}", faults)
+
+
+def check_text(params: object) -> None:
+    """Pass what can be stored: text that is valid UTF-8, in members of any name, and no deeper
+    than `DEEPEST`. Raises SerializationException with the place."""
+    waiting: list[tuple[object, Place, int]] = [(params, Place(), 0)]
+    while waiting:
+        value, place, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise SerializationException(f"The request is nested more than {DEEPEST} deep.")
+        if isinstance(value, str):
+            _check_utf8(value, place)
+        elif isinstance(value, Mapping):
+            for name, item in value.items():
+                _check_utf8(name, place)
+                waiting.append((item, place.member(name), depth + 1))
+        elif isinstance(value, list):
+            items = enumerate(value)
+            waiting += [(item, place.item(index), depth + 1) for index, item in items]
+
+
+def _check_utf8(text: str, place: Place) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        at = f" at '{place.wire}'" if place.wire else ""
+        message = f"Text that is not valid UTF-8{at}"
+        raise SerializationException(message, (Fault(place.path, message),)) from None
 
 
 def structural_faults(operation: str, params: object) -> list[Fault]:
@@ -66,9 +106,9 @@ class _Found:
         self.types.append(Fault(place.path, text + at))
 
 
-def _inspect(operation: str, params: object) -> _Found:
+def _inspect(operation: str, params: object, service: str = "sagemaker") -> _Found:
     found = _Found()
-    for shape, value, place in walk(input_shape(operation), params):
+    for shape, value, place in walk(input_shape(operation, service), params):
         if value is None and place.path:
             found.constraints.append(place.null_fault())
         elif (wrong := type_text(shape, value)) is not None:

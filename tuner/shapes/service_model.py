@@ -1,4 +1,4 @@
-"""The service model of SageMaker that comes with botocore, and the way through a request by it."""
+"""The service models that come with botocore, and the way through a request by them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tuner.domain.errors import Fault
 
 
 @cache
-def service_model() -> ServiceModel:
+def service_model(service: str = "sagemaker") -> ServiceModel:
     """Loaded once; what a user keeps in ~/.aws/models does not count."""
     loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    return ServiceModel(loader.load_service_model("sagemaker", "service-2"), "sagemaker")
+    return ServiceModel(loader.load_service_model(service, "service-2"), service)
 
 
-def input_shape(operation: str) -> Shape:
+def input_shape(operation: str, service: str = "sagemaker") -> Shape:
     """The shape of an operation's request; raises ValueError for one that takes none."""
-    model: OperationModel = service_model().operation_model(operation)
+    model: OperationModel = service_model(service).operation_model(operation)
     shape: Shape | None = model.input_shape
     if shape is None:
         raise ValueError(f"{operation} has no request")

@@ -11,7 +11,6 @@ the last ones; what comes by `staging` and `commit` is.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from tuner.domain.addresses import BUCKET_NAME, KEY_BYTES
 from tuner.domain.buckets import (
     Attributes,
     Bucket,
@@ -49,18 +49,9 @@ from tuner.store.uploads import FileUploads
 
 __all__ = ["CHUNK_BYTES", "FileObjects"]
 
-KEY_BYTES = 1024
 LIST_ROWS = 1000
 
 Used = TypeVar("Used")
-
-# docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; its `amzn-s3-demo-` is
-# allowed, because the examples of AWS's documentation should run here.
-_BUCKET_NAME = re.compile(
-    r"(?!xn--|sthree-)(?!\d+\.\d+\.\d+\.\d+$)"
-    r"[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]"
-    r"(?<!-s3alias)(?<!--ol-s3)(?<!\.mrap)(?<!--x-s3)(?<!--table-s3)"
-)
 
 
 class FileObjects:
@@ -302,7 +293,7 @@ def _no_object(bucket: str, key: str) -> KeyError:
 
 
 def _check_bucket_name(name: str) -> None:
-    if not _BUCKET_NAME.fullmatch(name):
+    if not BUCKET_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a legal bucket name")
 
 

@@ -31,6 +31,7 @@ _MAX_EXPANSION = 20_000
 """About 300 bytes of memory each."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ESCAPES = {chr(code): f"#{code:03o}" for code in (*range(32), 127)}
 _ESCAPED_CONTROL = re.compile(r"#(?:0[0-3][0-7]|177)")
 _FLOAT32 = struct.Struct("f")
 
@@ -52,7 +53,7 @@ def escaped(text: str) -> str:
     """A line as CloudWatch Logs has it: control characters as `#` and three octal digits."""
     if text.isprintable():
         return text
-    return _CONTROL.sub(lambda match: f"#{ord(match.group()):03o}", text)
+    return _CONTROL.sub(lambda match: _ESCAPES[match.group()], text)
 
 
 def number(text: str) -> float | None:

@@ -24,7 +24,17 @@ from tuner.domain.jobs import TrainingJob
 OPT_ML = "/opt/ml"
 _GROUP_NAME = "homogeneousCluster"
 _LOCAL_INSTANCE = "local"
-_DIRECTORIES = ("input/config", "input/data", "model", "output/data", "checkpoints", "code", "tmp")
+_DIRECTORIES = (
+    "input",
+    "input/config",
+    "input/data",
+    "model",
+    "output",
+    "output/data",
+    "checkpoints",
+    "code",
+    "tmp",
+)
 
 
 def build(
@@ -37,8 +47,9 @@ def build(
     """
     if root.exists():
         shutil.rmtree(root)
+    root.mkdir(parents=True)
     for name in _DIRECTORIES:
-        (root / name).mkdir(parents=True)
+        (root / name).mkdir()
     config = root / "input" / "config"
     _write(config / "hyperparameters.json", dict(job.hyper_parameters))
     _write(config / "resourceconfig.json", resource_config(job, host, hosts, network_interface))

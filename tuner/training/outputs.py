@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -133,6 +134,9 @@ def _is_directory(path: Path) -> bool:
 def _store(
     objects: Objects, bucket: str, key: str, entries: Mapping[str, Path], scratch: Path
 ) -> None:
+    size = sum(path.lstat().st_size for path in entries.values())
+    if size > shutil.disk_usage(scratch).total:  # holes: to read them would take hours
+        raise ValueError(f"{key} would hold {size:,} bytes, more than the disk has room for")
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(scratch)) as packed:
         _pack(entries, cast(IO[bytes], packed))
         packed.seek(0)
@@ -167,8 +171,10 @@ def _failure_text(root: Path) -> str | None:
         descriptor = os.open(output / "failure", flags)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        start = file.read(4 * FAILURE_TEXT_LENGTH)
+        start = os.read(descriptor, 4 * FAILURE_TEXT_LENGTH)
+    finally:
+        os.close(descriptor)
     return start.decode("utf-8", errors="replace")[:FAILURE_TEXT_LENGTH].strip() or None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
+import socket
 import sys
 import tarfile
 
@@ -114,6 +116,9 @@ def test_the_environment_is_allow_listed(stage: Stage, monkeypatch: pytest.Monke
     assert seen["HOME"] != os.environ["HOME"]
     assert seen["HOME"].startswith(str(stage.home))
     assert (seen["MINE"], seen["TRAINING_JOB_NAME"]) == ("yes", "job-1")
+    said = json.loads(seen["SM_RESOURCE_CONFIG"])["network_interface_name"]
+    assert seen["SM_NETWORK_INTERFACE_NAME"] == said
+    assert said in dict(socket.if_nameindex()).values()
 
 
 def test_standard_input_is_empty_and_no_descriptor_leaks(stage: Stage) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.conformance.backends.stage import Stage
 from tuner.backends import processes
 from tuner.backends.keeper import LOCK
-from tuner.domain.ports import Faulted, InstanceExited, Started
+from tuner.domain.ports import Faulted, InstanceExited, Prepared, Started
 from tuner.domain.statuses import FailureKind
 
 STUBBORN = """
@@ -107,6 +107,15 @@ def test_a_stop_of_what_was_never_launched_does_nothing(stage: Stage) -> None:
     job = stage.job("print('ran')")
     stage.backend.stop(job, 0)
     assert stage.run(job)["algo-1"].code == 0
+
+
+def test_a_stop_catches_a_launch_that_is_on_its_way(stage: Stage) -> None:
+    job = stage.job("import time; time.sleep(60)")
+    stage.backend.prepare(job)
+    stage.first(Prepared, job.key)
+    stage.backend.launch(job)
+    stage.backend.stop(job, 60)
+    assert stage.exits(job)["algo-1"].code == -signal.SIGTERM
 
 
 def test_no_descendant_survives_a_stop(stage: Stage) -> None:

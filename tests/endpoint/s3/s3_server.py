@@ -12,7 +12,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import boto3
+from botocore.config import Config
 from waitress import wasyncore
 from waitress.server import create_server
 
@@ -50,6 +53,18 @@ def serving(objects: FileObjects) -> Iterator[int]:
         thread.join(timeout=10)
         server.task_dispatcher.shutdown(timeout=5)
         wasyncore.close_all(sockets, ignore_all=True)
+
+
+def client(port: int, region: str = "us-west-2", **config: Any) -> Any:
+    """boto3's, which tries once."""
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name=region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=20, **config),
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import pytest
-from conftest import client
+from s3_server import client
 from test_s3_objects import refused
 
 from tuner.store.objects import FileObjects

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from conftest import client
+from s3_server import client
 from test_s3_multipart import FIVE
 from test_s3_objects import body
 

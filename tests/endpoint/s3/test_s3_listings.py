@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import client
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from s3_server import serving
+from s3_server import client, serving
 from test_s3_objects import refused
 
 from tuner.store.objects import FileObjects

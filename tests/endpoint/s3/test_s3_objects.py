@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import client
+from s3_server import client
 
 HOSTILE_KEYS = [
     "../x",

@@ -13,7 +13,7 @@ from typing import Any
 import boto3.s3.transfer
 import pytest
 from botocore.exceptions import ClientError
-from conftest import client
+from s3_server import client
 
 from tuner.store.objects import FileObjects
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from tuner.domain.addresses import KEY_BYTES
 from tuner.domain.buckets import BucketNotEmpty, BucketStore, NoSuchBucket, NoSuchUpload
 from tuner.endpoint.s3 import buckets, listings, multipart, objects
 from tuner.endpoint.s3.attributes import refuse_unserved
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Operation = Callable[[BucketStore, Request], Response]
 
 _LOG = logging.getLogger(__name__)
-_KEY_BYTES = 1024
 
 # By method and sub-resource.
 _SERVICE: dict[tuple[str, str | None], Operation] = {("GET", None): buckets.list_all}
@@ -110,8 +110,8 @@ def _operation(request: Request) -> Operation:
             if sub_resource
             else "Uploads by HTML form are not served here.",
         )
-    if len(request.key.encode()) > _KEY_BYTES:
-        raise S3Error("KeyTooLongError", MaxSizeAllowed=str(_KEY_BYTES))
+    if len(request.key.encode()) > KEY_BYTES:
+        raise S3Error("KeyTooLongError", MaxSizeAllowed=str(KEY_BYTES))
     if request.query.get("versionId", "null") not in ("null", ""):
         raise S3Error(
             "InvalidArgument",

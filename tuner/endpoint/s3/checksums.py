@@ -17,8 +17,15 @@ HEADER = "x-amz-checksum-"
 
 _CRCS: dict[str, Polynomial] = {"crc32": CRC32, "crc32c": CRC32C, "crc64nvme": CRC64NVME}
 _HASHES = ("sha1", "sha256", "sha512", "md5")
-_LENGTHS = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32, "sha512": 64}
-_LENGTHS["md5"] = 16
+_LENGTHS = {
+    "crc32": 4,
+    "crc32c": 4,
+    "crc64nvme": 8,
+    "md5": 16,
+    "sha1": 20,
+    "sha256": 32,
+    "sha512": 64,
+}
 NAMES = (*_CRCS, *_HASHES)
 
 
