@@ -23,6 +23,7 @@ MAY_IMPORT = {
         "domain", "shapes", "strategies", "controller", "training", "backends", "store", "settings"
     },
     "owner": {"service", "shapes", "domain", "settings"},
+    "endpoint": {"service", "shapes", "domain", "settings"},
     "client": {"owner", "domain", "settings"},
     "job": {"client", "domain", "settings"},
     "cli": {"client", "job", "domain", "settings", "shapes"},

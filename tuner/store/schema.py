@@ -96,6 +96,28 @@ OBJECTS: tuple[Migration, ...] = (
             last_modified REAL NOT NULL,
             PRIMARY KEY (bucket, key)) WITHOUT ROWID""",
     ),
+    (
+        "ALTER TABLE bucket ADD COLUMN location TEXT",
+        "ALTER TABLE object ADD COLUMN attributes TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE object ADD COLUMN tags TEXT NOT NULL DEFAULT '{}'",
+        """CREATE TABLE upload (
+            id TEXT PRIMARY KEY,
+            bucket TEXT NOT NULL,
+            key BLOB NOT NULL,
+            attributes TEXT NOT NULL,
+            tags TEXT NOT NULL,
+            initiated REAL NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX upload_by_key ON upload (bucket, key, initiated)",
+        """CREATE TABLE part (
+            upload TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            blob TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            checksums TEXT NOT NULL,
+            last_modified REAL NOT NULL,
+            PRIMARY KEY (upload, number)) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -1,0 +1,1 @@
+"""The AWS door: applications that answer as AWS's services do."""
