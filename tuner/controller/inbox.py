@@ -54,9 +54,7 @@ class Inbox:
         return not self._held and self._queue.empty()
 
     def wait(self, seconds: float | None) -> None:
-        """Until there is something to take, or time is up."""
-        if self._held:
-            return
+        """Until something new is put, or time is up; what was put before does not count."""
         with contextlib.suppress(queue.Empty):
             self._hold(self._queue.get(timeout=seconds))
 
