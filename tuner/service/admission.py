@@ -11,7 +11,7 @@ from tuner.domain.errors import Fault
 from tuner.domain.jobs import Resources
 from tuner.service.context import Context
 from tuner.store import samples
-from tuner.training.containers import ContainerError, find_container
+from tuner.training.containers import ContainerError, bundled_containers, find_container
 from tuner.training.inputs import missing_input
 from tuner.training.metrics import regex_fault
 
@@ -29,10 +29,11 @@ def algorithm_of(context: Context, spec: TrainingSpec, path: str) -> Algorithm |
     except ContainerError as error:
         return Fault(member, str(error))
     if container is None:
+        bundled = ", ".join(item.name for item in bundled_containers())
         text = (
-            f"No local container is known for the training image {image!r}. Bundled are the "
-            "SageMaker built-in images (sagemaker-xgboost); map any other image to a directory "
-            "with a container.json or a train program: TUNER_IMAGE_MAP='IMAGE=DIRECTORY'."
+            f"No local container is known for the training image {image!r}. Bundled are "
+            f"SageMaker's built-in images of: {bundled}. Map any other image to a directory with "
+            "a container.json or a train program: TUNER_IMAGE_MAP='IMAGE=DIRECTORY'."
         )
         return Fault(member, text)
     return container.algorithm
