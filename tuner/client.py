@@ -24,7 +24,7 @@ START_SECONDS = 20.0
 _ANSWER_SECONDS = 60.0
 _COPY_SECONDS = 600.0
 _COPIES = ("Tuner.ImportFiles", "Tuner.GetObject")
-_WITH_SETTINGS = ("SageMaker.Create", "Tuner.ValidateTuningJob")
+_WITH_SETTINGS = ("SageMaker.Create", "Tuner.ValidateTuningJob", "Tuner.Serve")
 """What starts jobs is to be served by an owner with the settings that the user chose."""
 _ENDING = "OwnerEnding"
 _PAUSE = 0.02

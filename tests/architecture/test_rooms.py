@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "service": {
         "domain", "shapes", "strategies", "controller", "training", "backends", "store", "settings"
     },
-    "owner": {"service", "shapes", "domain", "settings"},
+    "owner": {"endpoint", "service", "shapes", "domain", "settings"},
     "endpoint": {"service", "shapes", "domain", "settings"},
     "client": {"owner", "domain", "settings"},
     "job": {"client", "domain", "settings"},

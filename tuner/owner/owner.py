@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Mapping
 from typing import Any
 
 from tuner.owner.app import application
 from tuner.owner.gate import Gate, OtherSettings, OwnerEnding
+from tuner.owner.keys import access_key
+from tuner.owner.leases import Leases
 from tuner.owner.server import Server, listener
 from tuner.service import Service
 from tuner.settings import Settings
+
+LARGEST_OBJECT = 5 * 1024**3
+"""What S3 takes in one request; each operation bounds its own body."""
 
 log = logging.getLogger("tuner.owner")
 
@@ -25,6 +31,8 @@ class Owner:
         self._told_to_end = False
         self._service = Service(settings)
         self._service.start()
+        self._key = access_key(settings.home)
+        self._leases = Leases(self._open, lambda bound: self._server.shut(bound))
         app = application(self._call, settings.region, self._agree)
         self._server = Server(app, listener(settings.home))
         log.info("pid %d owns %s", os.getpid(), settings.home)
@@ -46,7 +54,18 @@ class Owner:
 
     def _call(self, target: str, params: Mapping[str, Any], region: str) -> Mapping[str, Any]:
         with self._gate:
+            if target == "Tuner.Serve":
+                return self._leases.serve(params)
+            if target == "Tuner.Endpoint":
+                return self._leases.describe() | self._key.on_wire()
             return self._service.call(target, params, region)
+
+    def _open(self, bound: socket.socket, authenticate: bool) -> None:
+        from tuner.endpoint.s3.channel import Channel  # a home that nobody serves does without
+        from tuner.owner.endpoint import endpoint
+
+        app = endpoint(self._service, self._call, self._settings.region)
+        self._server.open(app, bound, Channel, LARGEST_OBJECT)
 
     def _agree(self, wanted: Mapping[str, str]) -> None:
         """Make way for an owner with other settings, unless jobs count on these."""
@@ -54,15 +73,19 @@ class Owner:
         other = [name for name, value in wanted.items() if own.get(name) != value]
         if not other:
             return
-        if self._service.idle():
+        if self._unneeded():
             self.end()
             raise OwnerEnding("The owner of this home has other settings.")
         raise OtherSettings(
-            f"Jobs are running in {self._settings.home} with another value of {', '.join(other)}: "
-            "wait until they have ended (tuner list), use that value, or another home."
+            f"Jobs are running in {self._settings.home}, or it is served, with another value of "
+            f"{', '.join(other)}: wait until they have ended (tuner list), use that value, or "
+            "another home."
         )
+
+    def _unneeded(self) -> bool:
+        return self._service.idle() and not self._leases.held()
 
     def _ended(self) -> bool:
         return self._told_to_end or (
-            self._service.idle() and self._gate.shut_if_unused(self._settings.idle_seconds)
+            self._unneeded() and self._gate.shut_if_unused(self._settings.idle_seconds)
         )

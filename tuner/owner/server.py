@@ -1,9 +1,10 @@
-"""The owner's HTTP server on a unix socket, with an end that drops no request it took."""
+"""The owner's HTTP servers, on its unix socket and on TCP, with an end that drops no request."""
 
 from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,22 +34,76 @@ def listener(home: Path) -> socket.socket:
     return bound
 
 
+class Door:
+    """One bound socket and the app behind it, with threads of its own, so that nobody who comes
+    through another door waits for them. Its methods are for the thread that loops."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        bound: socket.socket,
+        served: dict[int, Any],
+        channel: type | None = None,
+        **adjustments: Any,
+    ) -> None:
+        self._server = create_server(
+            app,
+            map=served,
+            sockets=[bound],
+            threads=_THREADS,
+            asyncore_use_poll=True,
+            ident=None,
+            **adjustments,
+        )
+        if channel is not None:
+            self._server.channel_class = channel
+        self._deadline: float | None = None
+
+    def wake(self) -> None:
+        """Have the loop turn; from any thread or signal handler."""
+        self._server.pull_trigger()
+
+    def shut(self) -> None:
+        """Take no more connections. A client whose request was not read yet gets a reset
+        connection, which tells it that the request was not served."""
+        if self._deadline is None:
+            self._server.del_channel()
+            self._server.socket.close()
+            self._deadline = time.monotonic() + _LONGEST_DRAIN
+
+    def drained(self) -> bool:
+        """Let go of who has his answer; true once nobody is left, or it took too long."""
+        assert self._deadline is not None, "shut it first"
+        late = time.monotonic() > self._deadline
+        for channel in list(self._server.active_channels.values()):
+            unfinished = channel.requests or channel.request or channel.total_outbufs_len
+            if late or not unfinished:
+                channel.handle_close()
+        return late or not self._server.active_channels
+
+    def close(self) -> None:
+        """Once it is drained."""
+        self._server.task_dispatcher.shutdown(timeout=1)
+        self._server.trigger.close()
+
+
 class Server:
-    """Serves an app from one thread that loops and several that answer."""
+    """Serves an app on the home's socket, and others on more sockets as they come and go, from
+    one thread that loops."""
 
     def __init__(self, app: WSGIApplication, bound: socket.socket) -> None:
         self._map: dict[int, Any] = {}
-        self._server = create_server(
+        # the app refuses what is too large, in AWS's shape; this only bounds the disk
+        self._home = Door(
             app,
-            map=self._map,
-            sockets=[bound],
-            threads=_THREADS,
-            connection_limit=_CONNECTIONS,
-            asyncore_use_poll=True,
-            # the app refuses what is too large, in AWS's shape; this only bounds the disk
+            bound,
+            self._map,
+            connection_limit=2 * _CONNECTIONS,
             max_request_body_size=8 * LARGEST_BODY,
-            ident=None,
         )
+        self._doors: dict[socket.socket, Door] = {}
+        self._shut: list[Door] = []
+        self._wanted: deque[Callable[[], None]] = deque()
 
     def run(self, ended: Callable[[], bool]) -> None:
         """Serve until `ended()`; it is asked at least once a second."""
@@ -57,26 +112,60 @@ class Server:
 
     def wake(self) -> None:
         """Have `ended` asked now; from any thread or signal handler."""
-        self._server.pull_trigger()
+        self._home.wake()
+
+    def open(
+        self,
+        app: WSGIApplication,
+        bound: socket.socket,
+        channel: type,
+        largest_body: int,
+    ) -> None:
+        """Serve `app` on one more bound socket from the next turn on; from any thread."""
+        bound.listen()  # whoever connects meanwhile waits
+
+        def act() -> None:
+            self._doors[bound] = Door(
+                app,
+                bound,
+                self._map,
+                channel,
+                connection_limit=_CONNECTIONS,
+                max_request_body_size=largest_body,
+            )
+
+        self._wanted.append(act)
+        self.wake()
+
+    def shut(self, bound: socket.socket) -> None:
+        """Serve it no more, once the requests that were taken are answered; from any thread."""
+
+        def act() -> None:
+            door = self._doors.pop(bound)
+            door.shut()
+            self._shut.append(door)
+
+        self._wanted.append(act)
+        self.wake()
 
     def close(self, home: Path) -> None:
-        """Take no more connections, finish what was taken, and let go.
-
-        A client whose request was not read yet gets a reset connection, which tells it that the
-        request was not served.
-        """
+        """Take no more connections, finish what was taken, and let go."""
         (home / SOCKET).unlink(missing_ok=True)
-        self._server.del_channel()
-        self._server.socket.close()
-        deadline = time.monotonic() + _LONGEST_DRAIN
-        while self._unfinished() and time.monotonic() < deadline:
+        self._act()
+        self._shut += [self._home, *self._doors.values()]
+        for door in self._shut:
+            door.shut()
+        while self._shut:
             self._turn(0.05)
-        self._server.task_dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._map, ignore_all=True)
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+        self._act()
+        for door in [door for door in self._shut if door.drained()]:
+            self._shut.remove(door)
+            door.close()
 
-    def _unfinished(self) -> bool:
-        channels = list(self._server.active_channels.values())
-        return any(item.requests or item.request or item.total_outbufs_len for item in channels)
+    def _act(self) -> None:
+        while self._wanted:
+            self._wanted.popleft()()

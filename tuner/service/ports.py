@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.backends.process import ProcessBackend, machine_capacity
+from tuner.domain.buckets import BucketStore
 from tuner.domain.jobs import AttemptKey
 from tuner.domain.ports import Backend, Capacity, Clock, Listings, Logs, Objects, Records
 from tuner.settings import Settings, SettingsError
@@ -28,8 +29,8 @@ class JobLogs(Logs, Protocol):
         """The offset after the last whole line."""
 
 
-class JobObjects(Objects, Protocol):
-    """The object store of a home."""
+class JobObjects(BucketStore, Protocol):
+    """The object store of a home, for jobs and for S3's clients."""
 
     def close(self) -> None: ...
 
