@@ -10,16 +10,16 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tuner.domain.errors import (
     AwsError,
     InternalFailure,
-    SerializationException,
     UnknownOperationException,
     ValidationException,
 )
 from tuner.owner.address import CONTENT_TYPE, LARGEST_BODY
+from tuner.shapes.json_protocol import error_document, params_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -65,15 +65,6 @@ def _answer(
         return "400 Bad Request", error_document(failure)
 
 
-def error_document(error: AwsError) -> dict[str, Any]:
-    document: dict[str, Any] = {"__type": error.code, "Message": error.message}
-    if error.faults:
-        document["Faults"] = [
-            {"Path": fault.path, "Message": fault.message} for fault in error.faults
-        ]
-    return document
-
-
 def _params(environ: WSGIEnvironment) -> Mapping[str, Any]:
     if environ["REQUEST_METHOD"] != "POST":
         raise UnknownOperationException("Requests are POST requests with an X-Amz-Target header.")
@@ -85,14 +76,4 @@ def _params(environ: WSGIEnvironment) -> Mapping[str, Any]:
         raise ValidationException(
             f"The request has {length} bytes; at most {LARGEST_BODY} are accepted."
         )
-    try:
-        params = json.loads(environ["wsgi.input"].read(length) or b"{}", parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise SerializationException(f"The request is not valid JSON: {error}") from None
-    if not isinstance(params, dict):
-        raise SerializationException("The request must be a JSON object.")
-    return params
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
+    return params_of(environ["wsgi.input"].read(length))
