@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tuner.exec import PORT
+
 if TYPE_CHECKING:
     from tuner.client import Client
 
@@ -15,12 +17,40 @@ _NAME = click.argument("name")
 _SPEC = click.argument("spec", metavar="SPEC.json", type=click.Path(dir_okay=False))
 
 
-def _client() -> Client:
+def _image_map(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> str:
+    """What to add to TUNER_IMAGE_MAP."""
+    for pair in pairs:
+        image, equals, directory = pair.partition("=")
+        if not (image.strip() and equals and directory.strip()) or "," in pair:
+            raise click.BadParameter(f"{pair!r} is not IMAGE=DIRECTORY, both without a comma.")
+    return ",".join(pairs)
+
+
+_IMAGE_MAP = click.option(
+    "--image-map",
+    metavar="IMAGE=DIRECTORY",
+    multiple=True,
+    callback=_image_map,
+    help="A training image and the directory of the program to run for it; also several times. "
+    "Added to TUNER_IMAGE_MAP.",
+)
+
+
+def _home_option() -> str | None:
+    home: str | None = click.get_current_context().find_root().params["home"]
+    return home
+
+
+def _client(image_map: str = "") -> Client:
     from tuner.client import Client
     from tuner.settings import Settings
 
-    home = click.get_current_context().find_root().params["home"]
-    return Client(Settings.from_environment(os.environ | ({"TUNER_HOME": home} if home else {})))
+    environ = dict(os.environ)
+    if home := _home_option():
+        environ["TUNER_HOME"] = home
+    if image_map:
+        environ["TUNER_IMAGE_MAP"] = f"{environ.get('TUNER_IMAGE_MAP', '')},{image_map}"
+    return Client(Settings.from_environment(environ))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,8 +66,9 @@ def tuner(home: str | None) -> None:
 @tuner.command()
 @_SPEC
 @click.option("--name", help="Name of the job, instead of the one in the spec.")
+@_IMAGE_MAP
 @_JSON
-def run(spec: str, name: str | None, as_json: bool) -> int:
+def run(spec: str, name: str | None, image_map: str, as_json: bool) -> int:
     """Create a tuning job and follow it to its end.
 
     SPEC.json is a CreateHyperParameterTuningJob request. When its name is taken, -2, -3, ... is
@@ -46,18 +77,19 @@ def run(spec: str, name: str | None, as_json: bool) -> int:
     """
     from tuner.cli.running import run
 
-    return run(_client(), spec, name, as_json)
+    return run(_client(image_map), spec, name, as_json)
 
 
 @tuner.command()
 @_SPEC
 @click.option("--name", help="Name of the job, instead of the one in the spec.")
+@_IMAGE_MAP
 @_JSON
-def create(spec: str, name: str | None, as_json: bool) -> None:
+def create(spec: str, name: str | None, image_map: str, as_json: bool) -> None:
     """Create a tuning job and return."""
     from tuner.cli.running import create
 
-    create(_client(), spec, name, as_json)
+    create(_client(image_map), spec, name, as_json)
 
 
 @tuner.command()
@@ -156,3 +188,62 @@ def doctor(as_json: bool) -> int:
     from tuner.cli.doctor import doctor
 
     return doctor(_client(), as_json)
+
+
+@tuner.command()
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to serve; one that other machines reach needs --auth.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="0 is any that is free.",
+)
+@click.option(
+    "--auth", is_flag=True, help="Serve only requests signed with the keys that tuner env prints."
+)
+@_IMAGE_MAP
+def serve(host: str, port: int, auth: bool, image_map: str) -> None:
+    """Serve this home to programs written for AWS.
+
+    Prints the URL, then each request, until it is interrupted; running jobs go on. Exit status:
+    0 stopped, 1 the port cannot be served.
+    """
+    from tuner.cli.serve import serve
+    from tuner.exec.lease import Address
+
+    address = Address(host=host, port=port, authenticate=auth)
+    serve(_client(image_map), address, _home_option())
+
+
+@tuner.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one object; null: to be unset.")
+@click.option("--unset", is_flag=True, help="Print what makes the shell use AWS itself again.")
+def env(as_json: bool, unset: bool) -> None:
+    """Print what a shell needs to use this home instead of AWS.
+
+    For use as: eval "$(tuner env)". The region is that of AWS_REGION, AWS_DEFAULT_REGION or the
+    profile in use, else us-east-1.
+    """
+    from tuner.cli.env import env
+
+    env(_client(), as_json, unset)
+
+
+@tuner.command("exec", context_settings={"allow_interspersed_args": False})
+@click.argument("command", metavar="PROGRAM [ARGS]...", nargs=-1, required=True)
+def execute(command: tuple[str, ...]) -> int:
+    """Run a program that uses this home instead of AWS.
+
+    It gets what tuner env prints, and STS besides, whose address both SageMaker SDKs hard-code.
+    Where nothing serves, a port is opened for as long as it runs. Exit status: the program's,
+    128 + n for signal n; 127 not found, 126 not executable.
+    """
+    from tuner.cli.execute import execute
+
+    return execute(_client(), command)
