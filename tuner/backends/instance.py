@@ -19,6 +19,7 @@ import signal
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn, TypedDict
 
 from tuner.backends import namespaces, processes
@@ -28,6 +29,9 @@ KILL = signal.SIGUSR1
 
 HELD_BACK = frozenset({signal.SIGCHLD, signal.SIGTERM, KILL})
 """Signals that the keeper blocks around the fork, so that none is lost before we listen."""
+
+_NICENESS = 10
+"""Programs leave the CPUs to whoever waits for an answer: the owner and the user's own."""
 
 _OUTPUT, _STATUS, _LIFELINE, _FREE = 1, 3, 4, 5
 _MAX_FD = min(os.sysconf("SC_OPEN_MAX"), 1 << 20)
@@ -162,7 +166,7 @@ def _spawn(program: Program) -> int:
     Spawned, not forked: a fork would copy the interpreter's pages once more for nothing.
     """
     os.chdir(program["cwd"])
-    return os.posix_spawn(
+    pid = os.posix_spawn(
         _executable(program),
         program["argv"],
         program["env"],
@@ -171,6 +175,11 @@ def _spawn(program: Program) -> int:
         setsigmask=(),
         setsigdef=(*HELD_BACK, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ),
     )
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
+        # Linux may weigh sessions against each other before the processes of each (sched(7))
+        Path(f"/proc/{pid}/autogroup").write_text(str(_NICENESS))
+    return pid
 
 
 def _executable(program: Program) -> str:

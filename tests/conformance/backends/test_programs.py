@@ -330,3 +330,15 @@ def test_output_is_told_of_while_the_program_runs(stage: Stage) -> None:
     stage.start(job)
     stage.first(OutputGrew, job.key)
     assert stage.texts(job) == ["here"]
+
+
+def test_programs_leave_the_processors_to_whoever_waits_for_an_answer(stage: Stage) -> None:
+    job = stage.job(
+        """
+        import os, time
+        time.sleep(0.2)
+        print(os.nice(0))
+        """
+    )
+    stage.run(job)
+    assert stage.texts(job) == ["10"]
