@@ -1,0 +1,8 @@
+"""AWS's other services: moto in this process, what it lacks, and CloudWatch on our own data."""
+
+from __future__ import annotations
+
+from tuner.endpoint.neighbours.app import neighbours_app
+from tuner.service.metrics import MetricSource
+
+__all__ = ["MetricSource", "neighbours_app"]

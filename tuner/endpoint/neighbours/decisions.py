@@ -1,0 +1,97 @@
+"""What of moto is served, and why the rest is not.
+
+moto keeps books on AWS's resources. That is what neighbours are for; where it would run
+programs, reach out of this process, or claim that something ran which did not, the request is
+refused in a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tuner.endpoint.neighbours.protocols import Call
+
+NOT_NEIGHBOURS = frozenset(
+    {"moto_api", "moto_api._internal", "instance_metadata", "s3", "s3bucket_path", "s3control"}
+)
+"""Parts of moto that nobody may reach: its own control panel, the instance metadata with their
+credentials, and an object store beside ours."""
+
+REFUSED_SERVICES: Mapping[str, str] = {
+    "awslambda": "Lambda functions would have to run in Docker",
+    "batch": "jobs of Batch would have to run in Docker",
+    "cloudformation": "stacks of CloudFormation may hold functions, and validating a template writes files",
+    "apigateway": "integrations of API Gateway call other addresses from within this process",
+    "firehose": "streams of Firehose deliver to other addresses, or to a store that nobody can read",
+    "sagemakerruntime": "no endpoint of SageMaker runs on this machine",
+}
+"""By moto's name of the service."""
+
+_KEPT: Mapping[str, str] = {
+    "Model": "Create Describe Delete List",
+    "EndpointConfig": "Create Describe Delete List",
+    "ModelPackageGroup": "Create Describe List",
+    "ModelPackage": "Create Describe Update List",
+    "ModelCard": "Create Describe Update Delete List",
+    "Experiment": "Create Describe Delete List",
+    "Trial": "Create Describe Delete List",
+    "TrialComponent": "Create Describe Update Delete List Associate Disassociate",
+    "FeatureGroup": "Create Describe",
+    "NotebookInstanceLifecycleConfig": "Create Describe Delete",
+    "Pipeline": "Create Describe Update Delete List",
+    "DataQualityJobDefinition": "Create Describe Delete List",
+    "ModelBiasJobDefinition": "Create Describe Delete List",
+    "ModelExplainabilityJobDefinition": "Create Describe Delete List",
+    "ModelQualityJobDefinition": "Create Describe Delete List",
+}
+SAGEMAKER_BOOKKEEPING = frozenset(
+    f"{verb}{resource}s" if verb == "List" else f"{verb}{resource}"
+    for resource, verbs in _KEPT.items()
+    for verb in verbs.split()
+) | {"AddTags", "ListTags", "DeleteTags", "ListModelCardVersions", "BatchPutMetrics"}
+"""Operations of SageMaker that only write down and read back what a user said."""
+
+_RUNS: Mapping[str, str] = {
+    "TrainingJob": "other training jobs than this service's own",
+    "TuningJob": "other tuning jobs than this service's own",
+    "ProcessingJob": "processing jobs",
+    "TransformJob": "batch transform jobs",
+    "AutoMLJob": "AutoML jobs",
+    "CompilationJob": "compilation jobs",
+    "Execution": "pipeline executions",
+    "Endpoint": "endpoints",
+    "NotebookInstance": "notebook instances",
+    "Cluster": "clusters",
+    "Domain": "Studio domains",
+    "LabelingJob": "labeling jobs",
+    "InferenceComponent": "inference components",
+    "RecommendationsJob": "inference recommender jobs",
+    "EdgePackagingJob": "edge packaging jobs",
+    "MonitoringSchedule": "monitoring schedules",
+}
+"""What would have to run, by a part of the operation's name."""
+
+
+def refusal(moto_service: str, call: Call) -> tuple[str, str] | None:
+    """Code and message where moto must not be asked; None where it may."""
+    if moto_service in REFUSED_SERVICES:
+        reason = REFUSED_SERVICES[moto_service]
+        return "AccessDeniedException", f"This is not served here: {reason}."
+    if moto_service == "sagemaker" and call.operation not in SAGEMAKER_BOOKKEEPING:
+        return "UnknownOperationException", _not_kept(call.operation or "")
+    if call.operation == "Subscribe" and call.form.get("Protocol") in ("http", "https"):
+        text = "Subscriptions by HTTP are not served here: nothing is sent to other addresses."
+        return "InvalidParameter", text
+    return None
+
+
+def _not_kept(operation: str) -> str:
+    text = f"The operation {operation} is not served here"
+    what = next((runs for part, runs in _RUNS.items() if part in operation), None)
+    return f"{text}." if what is None else f"{text}: {what} cannot run on this machine."
+
+
+def unknown_operation(call: Call) -> tuple[str, str]:
+    named = f"operation {call.operation}" if call.operation else "operation of this request"
+    text = f"The {named} is not served here by the service {call.service}."
+    return "UnknownOperationException", text
