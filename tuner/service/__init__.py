@@ -11,7 +11,7 @@ from tuner.controller.loop import Controller
 from tuner.controller.suggestions import SuggestionWorker
 from tuner.domain.errors import AwsError, InternalFailure, UnknownOperationException
 from tuner.domain.ports import Event, OutputGrew, Started
-from tuner.service import local, logs, tags, training_jobs, tuning_jobs
+from tuner.service import local, logs, search, tags, training_jobs, tuning_jobs
 from tuner.service.context import Context
 from tuner.service.ports import Ports, open_ports
 from tuner.settings import Settings
@@ -38,6 +38,8 @@ SAGEMAKER: dict[str, Operation] = {
     "AddTags": tags.add,
     "ListTags": tags.list_tags,
     "DeleteTags": tags.delete,
+    "Search": search.search,
+    "GetSearchSuggestions": search.suggestions,
 }
 """Served operations of SageMaker; their requests are checked against botocore's model."""
 
@@ -51,6 +53,7 @@ OWN: dict[str, Operation] = {
     "ValidateTuningJob": tuning_jobs.validate,
     "ImportFiles": local.import_files,
     "GetObject": local.get_object,
+    "Images": local.images,
     "Doctor": local.doctor,
 }
 """Operations for our own doors."""
@@ -58,10 +61,13 @@ OWN: dict[str, Operation] = {
 
 class Service:
     """One home's service. `start` recovers what the home remembers and begins to work;
-    `close` lets running training jobs go on. All calls are thread-safe."""
+    `close` lets running training jobs go on. All calls are thread-safe. Training jobs find the
+    AWS endpoint at `endpoint_url`."""
 
-    def __init__(self, settings: Settings, ports: Ports | None = None) -> None:
-        ports = ports or open_ports(settings)
+    def __init__(
+        self, settings: Settings, ports: Ports | None = None, endpoint_url: str | None = None
+    ) -> None:
+        ports = ports or open_ports(settings, endpoint_url)
         self._ports = ports
         self._follower = LogFollower(ports.logs, ports.records.log_offset, self._post)
         self._suggestions = SuggestionWorker()
