@@ -1,0 +1,110 @@
+"""The endpoint over a real server on loopback, for a thread of the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from waitress import wasyncore
+from waitress.server import create_server
+
+from tuner.endpoint.access import AccessRecord
+from tuner.endpoint.channel import Channel
+from tuner.endpoint.gateway import gateway
+from tuner.endpoint.guard import Admit
+from tuner.endpoint.s3 import s3_app
+from tuner.service import Service
+from tuner.service.logs import GROUP
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+
+@contextlib.contextmanager
+def serving(app: WSGIApplication, largest_body: int = 2**40) -> Iterator[int]:
+    """The port."""
+    sockets: dict[int, Any] = {}
+    server = create_server(
+        app,
+        host="127.0.0.1",
+        port=0,
+        map=sockets,
+        threads=8,
+        connection_limit=1000,
+        max_request_body_size=largest_body,
+        clear_untrusted_proxy_headers=True,
+        ident=None,
+    )
+    server.channel_class = Channel
+    stopping = threading.Event()
+
+    def loop() -> None:
+        while not stopping.is_set():
+            wasyncore.loop(timeout=0.2, use_poll=True, map=sockets, count=1)
+
+    thread = threading.Thread(target=loop, name="endpoint")
+    thread.start()
+    try:
+        yield server.effective_port
+    finally:
+        stopping.set()
+        thread.join(timeout=10)
+        server.task_dispatcher.shutdown(timeout=5)
+        wasyncore.close_all(sockets, ignore_all=True)
+
+
+class Neighbours:
+    """Says who was asked for what, or does what `reply` does."""
+
+    def __init__(self) -> None:
+        self.reply: Callable[[StartResponse], Iterable[bytes]] | None = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self.reply is not None:
+            return self.reply(start_response)
+        asked = f"{environ['amtlocal.service']} {environ['amtlocal.region']}"
+        body = environ["wsgi.input"].read()
+        start_response("200 OK", [("x-asked", asked), ("x-received", str(len(body)))])
+        return [b"{}"]
+
+
+def endpoint(
+    service: Service,
+    admit: Admit,
+    neighbours: WSGIApplication,
+    access: Callable[[AccessRecord], None] = lambda record: None,
+) -> WSGIApplication:
+    def logs_are_ours(operation: str, params: Mapping[str, Any]) -> bool:
+        return params.get("logGroupName") == GROUP
+
+    return gateway(
+        service.call,
+        s3_app(service.context.ports.objects),
+        neighbours,
+        logs_are_ours=logs_are_ours,
+        account=ACCOUNT,
+        region=REGION,
+        admit=admit,
+        access=access,
+    )
+
+
+def client(
+    port: int, service: str, region: str = "us-west-2", secret: str = "test", **config: Any
+) -> Any:
+    """boto3's, which tries once."""
+    return boto3.client(
+        service,
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name=region,
+        aws_access_key_id="test",
+        aws_secret_access_key=secret,
+        config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=30, **config),
+    )
