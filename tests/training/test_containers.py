@@ -69,7 +69,7 @@ def test_a_directory_with_only_a_train_program_will_do(tmp_path: Path) -> None:
 def test_a_mapped_directory_without_a_program_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train").write_text("not executable")
 
-    with pytest.raises(ContainerError, match=r"neither a container\.json nor an executable"):
+    with pytest.raises(ContainerError, match=r"neither an executable file, nor a directory"):
         find_container(URI, {URI: str(tmp_path)})
 
 
@@ -85,7 +85,7 @@ def test_an_unknown_image_has_no_container() -> None:
         "\xff",
         '{"command": []}',
         '{"command": "train"}',
-        '{"command": ["train"], "images": ["("]}',
+        '{"command": ["train"], "repositories": ["a", 3]}',
         '{"command": ["train"], "name": 3}',
         '{"command": ["train"], "metrics": [{"Name": "x"}]}',
         '{"command": ["train"], "metrics": [{"Name": "x", "Regex": "y", "Objective": "Up"}]}',

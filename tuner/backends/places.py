@@ -13,7 +13,8 @@ _KEY = re.compile(r"(\d+)-(\d+)")
 
 class Places:
     """`HOME/attempts/ID-ATTEMPT/`: per attempt what the keeper writes (see `attempt.py`), the
-    hosts file, `channels.json` from prepare to launch, and per host its tree and scratch."""
+    hosts file, `channels.json` from prepare to launch, `script.json` where a user's code is
+    run, and per host its tree and scratch."""
 
     def __init__(self, home: Path) -> None:
         self.root = home / "attempts"
@@ -31,6 +32,10 @@ class Places:
     def written(self, key: AttemptKey, host: str, channel: str) -> Path:
         """Where what the program writes into a channel goes."""
         return self.directory(key) / host / "written" / channel
+
+    def instructions(self, key: AttemptKey) -> Path:
+        """What the program is told that runs a user's code."""
+        return self.directory(key) / "script.json"
 
     def is_launched(self, key: AttemptKey) -> bool:
         return (self.directory(key) / "launch.json").exists()

@@ -35,11 +35,12 @@ from tuner.domain.ports import (
     Started,
 )
 from tuner.domain.statuses import FailureKind, SecondaryStatus
-from tuner.training import opt_ml, outputs
+from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
 from tuner.training.inputs import InputError, InputViews
 from tuner.training.outputs import OutputError
+from tuner.training.toolkit import arguments, user_parameters
 
 if TYPE_CHECKING:
     from tuner.backends.instance import Program
@@ -162,7 +163,7 @@ class ProcessBackend:
 
     def _prepare(self, job: TrainingJob) -> None:
         if not self._places.is_launched(job.key):
-            self._container(job)
+            container = self._container(job)
             private = self._without_namespaces() is None
             names = self._names(job, private)
             channels = {
@@ -171,8 +172,19 @@ class ProcessBackend:
             }
             directory = self._places.directory(job.key)
             (directory / "hosts").write_text(hosts_file(job.key, hosts_of(job)))
+            if container.runs_user_code:
+                self._places.instructions(job.key).write_text(json.dumps(self._instruct(job)))
             (directory / "channels.json").write_text(json.dumps(channels))
         self._tell(Prepared(key=job.key))
+
+    def _instruct(self, job: TrainingJob) -> dict[str, Any]:
+        """What the program that runs a user's code is told; its archive is fetched."""
+        parameters = job.hyper_parameters
+        uri = script_mode.submit_directory_of(parameters) or ""
+        archive = self._views.file(uri) if uri.startswith("s3://") else None
+        given = arguments(user_parameters(parameters))
+        place = self._home / "environments"
+        return script_mode.instructions(job.spec, parameters, given, archive, place)
 
     def _provide(
         self, job: TrainingJob, host: str, index: int, names: Sequence[str], private: bool
@@ -253,6 +265,7 @@ class ProcessBackend:
             endpoint_url=self._endpoint_url,
             cpus=job.resources.cpus,
             network_interface=_LOOPBACK,
+            instructions=self._places.instructions(job.key) if container.runs_user_code else None,
         )
         hosts_file = str(directory / "hosts")
         return {
@@ -350,7 +363,8 @@ class ProcessBackend:
 
     def _container(self, job: TrainingJob) -> Container:
         image = job.spec.algorithm_specification.training_image or ""
-        container = find_container(image, self._image_map)
+        user_code = script_mode.runs_user_code(job.spec, job.hyper_parameters)
+        container = find_container(image, self._image_map, user_code=user_code)
         if container is None:
             raise ContainerError(f"No program on this machine stands for the image {image!r}.")
         return container
@@ -368,9 +382,11 @@ class ProcessBackend:
 
 def _command(job: TrainingJob, container: Container) -> list[str]:
     """As `docker run` would: source, the developer guide on ContainerEntrypoint."""
-    algorithm = job.spec.algorithm_specification
-    entrypoint = algorithm.container_entrypoint or container.command
-    return [*entrypoint, *(algorithm.container_arguments or ())]
+    given = script_mode.command_of(job.spec)
+    replaced = job.spec.algorithm_specification.container_entrypoint is not None
+    if replaced and not container.runs_user_code:
+        return [*given]
+    return [*container.command, *given]
 
 
 def _internal(detail: str) -> str:

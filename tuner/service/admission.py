@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tuner.domain.algorithms import Algorithm
-from tuner.domain.definitions import TrainingSpec
+from tuner.domain.definitions import TrainingJobRequest, TrainingSpec
 from tuner.domain.errors import Fault
 from tuner.domain.jobs import Resources
 from tuner.service.context import Context
 from tuner.store import samples
-from tuner.training.containers import ContainerError, bundled_containers, find_container
-from tuner.training.inputs import missing_input
+from tuner.training import script_mode
+from tuner.training.containers import ContainerError, find_container
+from tuner.training.inputs import missing_input, missing_object
 from tuner.training.metrics import regex_fault
 
 log = logging.getLogger("tuner.service")
@@ -24,16 +25,24 @@ def algorithm_of(context: Context, spec: TrainingSpec, path: str) -> Algorithm |
     member = f"{path}AlgorithmSpecification.TrainingImage"
     if not image:
         return Fault(member, "A training image is required: provide TrainingImage.")
+    user_code = script_mode.runs_user_code(spec, script_mode.hyper_parameters_of(spec))
     try:
-        container = find_container(image, context.settings.image_map)
+        container = find_container(image, context.settings.image_map, user_code=user_code)
     except ContainerError as error:
         return Fault(member, str(error))
     if container is None:
-        bundled = ", ".join(item.name for item in bundled_containers())
         text = (
-            f"No local container is known for the training image {image!r}. Bundled are "
-            f"SageMaker's built-in images of: {bundled}. Map any other image to a directory with "
-            "a container.json or a train program: TUNER_IMAGE_MAP='IMAGE=DIRECTORY'."
+            f"No local container is known for the training image {image!r}. Known are the images "
+            "of SageMaker's built-in XGBoost and of its frameworks (`tuner images` lists them); "
+            "map any other one to a program of this machine: TUNER_IMAGE_MAP='IMAGE=PROGRAM', "
+            "where PROGRAM is an executable file, or a directory with a program named train or "
+            "a container.json."
+        )
+        return Fault(member, text)
+    if container.runs_user_code and not user_code:
+        text = (
+            f"The training image {image!r} runs a script of yours: name it and its archive in the "
+            f"hyperparameters {script_mode.PROGRAM} and {script_mode.SUBMIT_DIRECTORY}."
         )
         return Fault(member, text)
     return container.algorithm
@@ -47,6 +56,8 @@ def spec_faults(
         *_instance_faults(context, spec, algorithm, path),
         *_regex_faults(spec, path),
         *_input_faults(context, spec, path, region),
+        *_command_faults(context, spec, path),
+        *_script_faults(context, spec, path, region),
     ]
 
 
@@ -106,3 +117,56 @@ def _input_faults(context: Context, spec: TrainingSpec, path: str, region: str) 
         if text is not None:
             found.append(Fault(member, text))
     return found
+
+
+def _command_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator[Fault]:
+    able = context.ports.backend.capabilities()
+    if not able.private_opt_ml and any("/opt/ml" in word for word in script_mode.command_of(spec)):
+        text = (
+            "ContainerEntrypoint and ContainerArguments name /opt/ml, which training jobs cannot "
+            f"have for themselves here: {able.note}"
+        )
+        yield Fault(f"{path}AlgorithmSpecification.ContainerEntrypoint", text)
+
+
+def _script_faults(
+    context: Context, spec: TrainingSpec, path: str, region: str
+) -> Iterator[Fault]:
+    """In script mode the code has to be there, and its launcher one that we have."""
+    parameters = script_mode.hyper_parameters_of(spec)
+    name = "HyperParameters" if isinstance(spec, TrainingJobRequest) else "StaticHyperParameters"
+    program = script_mode.program_of(spec, parameters)
+    if program is None or script_mode.command_of(spec) or not _is_ours(context, spec):
+        return
+    distribution = script_mode.distribution_of(parameters)
+    if distribution is not None:
+        text = (
+            f"The hyperparameter {distribution} asks for a distributed launcher, which is not "
+            "served: the script is run once on each instance. Leave `distribution` out."
+        )
+        yield Fault(f"{path}{name}.{distribution}", text)
+    member = f"{path}{name}.{script_mode.SUBMIT_DIRECTORY}"
+    fault = script_mode.program_fault(program)
+    if fault is not None:
+        yield Fault(f"{path}{name}.{script_mode.PROGRAM}", fault)
+    source = script_mode.submit_directory_of(parameters)
+    if source is not None and source.startswith("s3://"):
+        missing = missing_object(source, context.ports.objects, spec.role_arn, region)
+        if missing is not None:
+            yield Fault(member, missing)
+    elif source is None or not source.startswith("/opt/ml/input/data/"):
+        text = (
+            f"The code of {program} has to be an archive in S3, or lie in a channel below "
+            f"/opt/ml/input/data: {script_mode.SUBMIT_DIRECTORY} is {source or 'not given'}."
+        )
+        yield Fault(member, text)
+
+
+def _is_ours(context: Context, spec: TrainingSpec) -> bool:
+    """A container of the user's own reads what it likes from the hyperparameters."""
+    image = spec.algorithm_specification.training_image or ""
+    try:
+        container = find_container(image, context.settings.image_map, user_code=True)
+    except ContainerError:
+        return False
+    return container is not None and container.runs_user_code

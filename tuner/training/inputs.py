@@ -15,6 +15,7 @@ from tuner.domain.definitions import Channel, S3DataDistributionType, S3DataSour
 from tuner.domain.ports import ObjectInfo, Objects
 
 _UNFINISHED = ".making-"
+_FILE = "object"
 
 
 class InputError(Exception):
@@ -54,18 +55,32 @@ class InputViews:
         if source.s3_data_distribution_type is S3DataDistributionType.SHARDED_BY_S3_KEY:
             found = found[shard::shards]
         files = _paths(channel.channel_name, prefix, found)
+        try:
+            return self._made(files, copy)
+        except (OSError, KeyError) as error:
+            raise InputError(
+                f"Channel {channel.channel_name} could not be provided: {error}"
+            ) from error
+
+    def file(self, uri: str) -> Path:
+        """One object as a file that is only to be read. Raises InputError."""
+        bucket, key = _split(uri)
+        info = self._objects.head(bucket, key)
+        if info is None:
+            raise InputError(f'No S3 objects found under S3 URL "{uri}".')
+        try:
+            return self._made({_FILE: info}, copy=False) / _FILE
+        except (OSError, KeyError) as error:
+            raise InputError(f'The object under S3 URL "{uri}" could not be provided.') from error
+
+    def _made(self, files: dict[str, ObjectInfo], copy: bool) -> Path:
         digest = _content_key(files, copy)
         target = self._directory / digest
         with self._lock:
             making = self._making.setdefault(digest, threading.Lock())
         with making:
             if not target.is_dir():
-                try:
-                    self._make(target, files, copy)
-                except (OSError, KeyError) as error:
-                    raise InputError(
-                        f"Channel {channel.channel_name} could not be provided: {error}"
-                    ) from error
+                self._make(target, files, copy)
         return target
 
     def _make(self, target: Path, files: dict[str, ObjectInfo], copy: bool) -> None:
@@ -96,8 +111,22 @@ def missing_input(channel: Channel, objects: Objects, role_arn: str, region: str
         return str(error)
     if any(not _is_marker(info) for info in objects.list(bucket, prefix)):
         return None
+    return _not_found(source.s3_uri, bucket, role_arn, region)
+
+
+def missing_object(uri: str, objects: Objects, role_arn: str, region: str) -> str | None:
+    """The same for a URL that has to be one object's."""
+    try:
+        bucket, key = _split(uri)
+    except InputError as error:
+        return str(error)
+    found = objects.head(bucket, key)
+    return None if found is not None else _not_found(uri, bucket, role_arn, region)
+
+
+def _not_found(uri: str, bucket: str, role_arn: str, region: str) -> str:
     return (
-        f'No S3 objects found under S3 URL "{source.s3_uri}" given in input data source. Please '
+        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please '
         f"ensure that the bucket exists in the selected region ({region}), that objects exist "
         f'under that S3 prefix, and that the role "{role_arn}" has "s3:ListBucket" permissions '
         f'on bucket "{bucket}".'
