@@ -104,7 +104,7 @@ log = Path({str(tmp_path)!r}) / "owner.log"
 with log.open("ab") as output:
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
-log_to(log)
+log_to(log, log.with_name("access.log"))
 for number in range(6000):
     logging.getLogger("tuner").info("%d %s", number, "x" * 1000)
 print("printed late", flush=True)
