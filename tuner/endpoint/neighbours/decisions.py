@@ -20,9 +20,9 @@ credentials, and an object store beside ours."""
 REFUSED_SERVICES: Mapping[str, str] = {
     "awslambda": "Lambda functions would have to run in Docker",
     "batch": "jobs of Batch would have to run in Docker",
-    "cloudformation": "stacks of CloudFormation may hold functions, and validating a template writes files",
+    "cloudformation": "stacks of CloudFormation would have to run functions",
     "apigateway": "integrations of API Gateway call other addresses from within this process",
-    "firehose": "streams of Firehose deliver to other addresses, or to a store that nobody can read",
+    "firehose": "streams of Firehose would have to send to other addresses",
     "sagemakerruntime": "no endpoint of SageMaker runs on this machine",
 }
 """By moto's name of the service."""
