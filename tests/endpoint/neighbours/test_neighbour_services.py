@@ -69,7 +69,7 @@ def test_what_would_only_pretend_to_run_is_refused(neighbours: Neighbours) -> No
     )
     assert code == "UnknownOperationException"
     assert text == (
-        "The operation CreateProcessingJob is not served here: "
+        "The operation CreateProcessingJob of sagemaker is not served here: "
         "processing jobs cannot run on this machine."
     )
     for call, params in (
@@ -81,6 +81,20 @@ def test_what_would_only_pretend_to_run_is_refused(neighbours: Neighbours) -> No
         code, text = _refusal(call, **params)
         assert code == "UnknownOperationException"
         assert "is not served here" in text
+
+
+def test_the_runtimes_that_sign_as_sagemaker_are_told_apart(neighbours: Neighbours) -> None:
+    metrics = neighbours.client("sagemaker-metrics")
+    point = {"MetricName": "loss", "Timestamp": 1_700_000_000, "Value": 0.5, "Step": 1}
+    neighbours.client("sagemaker").create_trial_component(TrialComponentName="trial")
+    answer = metrics.batch_put_metrics(TrialComponentName="trial", MetricData=[point])
+    assert answer.get("Errors", []) == []
+    features = neighbours.client("sagemaker-featurestore-runtime")
+    code, text = _refusal(
+        features.get_record, FeatureGroupName="f", RecordIdentifierValueAsString="1"
+    )
+    assert code == "UnknownOperationException"
+    assert text == "The operation of this request of sagemaker is not served here."
 
 
 def test_predictions_are_not_invented(neighbours: Neighbours) -> None:

@@ -48,7 +48,7 @@ SAGEMAKER_BOOKKEEPING = frozenset(
     f"{verb}{resource}s" if verb == "List" else f"{verb}{resource}"
     for resource, verbs in _KEPT.items()
     for verb in verbs.split()
-) | {"AddTags", "ListTags", "DeleteTags", "ListModelCardVersions", "BatchPutMetrics"}
+) | {"AddTags", "ListTags", "DeleteTags", "ListModelCardVersions"}
 """Operations of SageMaker that only write down and read back what a user said."""
 
 _RUNS: Mapping[str, str] = {
@@ -78,20 +78,20 @@ def refusal(moto_service: str, call: Call) -> tuple[str, str] | None:
         reason = REFUSED_SERVICES[moto_service]
         return "AccessDeniedException", f"This is not served here: {reason}."
     if moto_service == "sagemaker" and call.operation not in SAGEMAKER_BOOKKEEPING:
-        return "UnknownOperationException", _not_kept(call.operation or "")
+        return _not_kept(call)
     if call.operation == "Subscribe" and call.form.get("Protocol") in ("http", "https"):
         text = "Subscriptions by HTTP are not served here: nothing is sent to other addresses."
         return "InvalidParameter", text
     return None
 
 
-def _not_kept(operation: str) -> str:
-    text = f"The operation {operation} is not served here"
-    what = next((runs for part, runs in _RUNS.items() if part in operation), None)
-    return f"{text}." if what is None else f"{text}: {what} cannot run on this machine."
+def _not_kept(call: Call) -> tuple[str, str]:
+    what = next((runs for part, runs in _RUNS.items() if part in (call.operation or "")), None)
+    code, text = unknown_operation(call)
+    return code, text if what is None else f"{text[:-1]}: {what} cannot run on this machine."
 
 
 def unknown_operation(call: Call) -> tuple[str, str]:
     named = f"operation {call.operation}" if call.operation else "operation of this request"
-    text = f"The {named} is not served here by the service {call.service}."
+    text = f"The {named} of {call.service} is not served here."
     return "UnknownOperationException", text

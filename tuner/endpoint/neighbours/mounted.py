@@ -14,6 +14,7 @@ from moto.backend_index import backend_url_patterns
 from moto.backends import SERVICE_NAMES, list_of_moto_modules
 from moto.core.config import default_user_config
 from moto.core.exceptions import ServiceException
+from moto.core.parse import RequestParserError
 from moto.core.responses import BaseResponse
 from moto.core.utils import convert_to_flask_response
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -100,6 +101,8 @@ class Moto:
         """Code and message where an exception is an answer; None where it is a fault of moto's."""
         if isinstance(error, (NotImplementedError, OperationNotFoundError, UnknownServiceError)):
             return unknown_operation(call)
+        if isinstance(error, RequestParserError):
+            return "SerializationException", "The request cannot be read as one of its operation."
         if isinstance(error, ServiceException):
             return error.code, error.message
         if isinstance(error, AwsError):
