@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cli.conftest import COMMAND, CommandLine
+from tests.cli.conftest import COMMAND, CommandLine, opens
 from tests.owner.homes import alive, owner_pid, until
 from tuner.testing import serving
 
@@ -28,15 +26,6 @@ for number in (1, 2, 10, 12, 15): signal.signal(number, told)
 print("ready", flush=True)
 while True: time.sleep(0.05)
 """
-
-
-def opens(url: str) -> bool:
-    parts = urlsplit(url)
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 def started(

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.cli.conftest import COMMAND, CommandLine
+from tests.cli.conftest import COMMAND, CommandLine, opens
 from tests.owner.homes import IMAGE, alive, owned, owner_pid, specification, until, write_program
 
 
@@ -37,15 +37,6 @@ def client(service: str, url: str) -> Any:
     return boto3.client(service, endpoint_url=url, region_name="eu-north-1", **keys)
 
 
-def answers(url: str) -> bool:
-    host, port = url.removeprefix("http://").split(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except ConnectionRefusedError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_serves_until_it_is_told_to_stop(tuner: CommandLine, number: signal.Signals) -> None:
     with serving(tuner) as (process, url):
@@ -54,7 +45,17 @@ def test_it_serves_until_it_is_told_to_stop(tuner: CommandLine, number: signal.S
         out, errors = process.communicate(timeout=30)
     assert "running jobs go on" in out.splitlines()[-1]
     assert (errors, process.returncode) == ("", 0)
-    until(lambda: not answers(url))
+    until(lambda: not opens(url))
+
+
+def test_a_stop_that_comes_twice_at_once_is_one(tuner: CommandLine) -> None:
+    with serving(tuner) as (process, url):
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
+        out, errors = process.communicate(timeout=30)
+    assert "running jobs go on" in out
+    assert (errors, process.returncode) == ("", 0)
+    until(lambda: not opens(url))
 
 
 def test_each_request_is_shown(tuner: CommandLine) -> None:
@@ -77,7 +78,7 @@ def test_a_new_owner_serves_the_same_port(tuner: CommandLine) -> None:
     with serving(tuner) as (process, url):
         killed = owner_pid(tuner.home)
         os.kill(killed, signal.SIGKILL)
-        until(lambda: not alive(killed) and answers(url))
+        until(lambda: not alive(killed) and opens(url))
         assert process.stderr is not None
         assert url in process.stderr.readline()
         assert client("sagemaker", url).list_training_jobs(MaxResults=1)
@@ -121,7 +122,7 @@ def test_the_port_is_given_back_when_nobody_reads_the_output(tuner: CommandLine)
     process.stdout.close()
     client("s3", url).list_buckets()
     assert process.wait(30) == 1
-    until(lambda: not answers(url))
+    until(lambda: not opens(url))
     assert process.stderr is not None
     assert process.stderr.read() == ""
 

@@ -1,4 +1,4 @@
-"""`tuner serve`: open the home's port, show who comes, and close it at the end."""
+"""`tuner serve`: open the home's port, show who comes through it, and close it at the end."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ from tuner.domain.errors import AwsError
 from tuner.exec.lease import RENEW_SECONDS, Address, Lease
 
 _LOOK_EVERY = 0.2
+_ONE_STOP_SECONDS = 1.0
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(client: Client, address: Address, home_option: str | None) -> None:
-    """Serve until one of the usual signals; a second one ends us at once."""
+    """Serve until one of the usual signals. Raises KeyboardInterrupt for one more later on."""
     stop = threading.Event()
+    patience_ends = float("inf")
 
     def told_to_stop(number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        nonlocal patience_ends
+        if time.monotonic() > patience_ends:
+            raise KeyboardInterrupt
+        if not stop.is_set():
+            # who ends a whole session may tell us more than once
+            patience_ends = time.monotonic() + _ONE_STOP_SECONDS
         stop.set()
 
     for number in _STOPS:

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import botocore.session
+
 from tuner.client import Client
 from tuner.exec.lease import Address, Lease, Served, kept
 from tuner.exec.variables import Endpoint, Variables, applied, variables, with_sts_detour
@@ -20,6 +22,13 @@ from tuner.settings import Settings
 from tuner.testing.end import end_home
 
 _IDLE_SECONDS = 5.0
+
+_NOTHING_OF_THE_USER: dict[str, tuple[None, None, str | None, None]] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""botocore's session variables: name in a file, environment variable, default, conversion."""
 
 log = logging.getLogger("tuner.testing")
 
@@ -61,6 +70,7 @@ class Server:
         except ImportError:
             raise ImportError("Server.client needs boto3: pip install boto3") from None
         session = boto3.Session(
+            botocore_session=botocore.session.Session(session_vars=_NOTHING_OF_THE_USER),
             aws_access_key_id=self.endpoint.access_key_id,
             aws_secret_access_key=self.endpoint.secret_access_key,
             region_name=self.region,
