@@ -43,6 +43,7 @@ class Moto:
             "iam": RoleResponse,
             "sts": CallerResponse,
         }
+        self._names = frozenset(list_of_moto_modules())
         self._dispatcher = DomainDispatcherApplication(create_backend_app)
         self._applications: dict[str, WSGIApplication] = {}
         self._making = threading.Lock()
@@ -58,7 +59,7 @@ class Moto:
             return None
         if host is None:
             return None
-        found: str | None = host if host in list_of_moto_modules() else None
+        found: str | None = host if host in self._names else None
         if found is None:
             url = f"https://{host}"
             found = next((name for name, base in backend_url_patterns if base.match(url)), None)
