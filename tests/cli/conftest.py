@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +16,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.owner.homes import environment, owned, specification, write_program
+from tests.owner.homes import (
+    environment,
+    owned,
+    owner_pid,
+    specification,
+    until,
+    write_program,
+)
 
 COMMAND = [sys.executable, "-c", "from tuner.cli import main; main()"]
 
@@ -70,6 +79,15 @@ def opens(url: str) -> bool:
     except ConnectionRefusedError:
         return False
     return True
+
+
+def replace_owner(home: Path, url: str) -> None:
+    """Kill the owner of a home and wait until another one serves the URL."""
+    killed = owner_pid(home)
+    os.kill(killed, signal.SIGKILL)
+    # a killed process may listen until the last of its threads is gone; its lock tells
+    until(lambda: (home / "owner.lock").read_text().strip() not in ("", str(killed)))
+    until(lambda: opens(url))
 
 
 @pytest.fixture(scope="session")

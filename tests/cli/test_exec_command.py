@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, CommandLine, opens
-from tests.owner.homes import alive, owner_pid, until
+from tests.cli.conftest import COMMAND, CommandLine, opens, replace_owner
+from tests.owner.homes import until
 from tuner.testing import serving
 
 WAITING = """
@@ -119,9 +119,7 @@ def test_the_port_is_there_again_after_the_owner_was_killed(tuner: CommandLine) 
         text=True,
     )
     url = line_of(process)
-    killed = owner_pid(tuner.home)
-    os.kill(killed, signal.SIGKILL)
-    until(lambda: not alive(killed) and opens(url))
+    replace_owner(tuner.home, url)
     process.communicate("\n", timeout=30)
     assert process.returncode == 0
 

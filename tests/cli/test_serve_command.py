@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -13,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.cli.conftest import COMMAND, CommandLine, opens
-from tests.owner.homes import IMAGE, alive, owned, owner_pid, specification, until, write_program
+from tests.cli.conftest import COMMAND, CommandLine, opens, replace_owner
+from tests.owner.homes import IMAGE, owned, specification, until, write_program
 
 
 @contextmanager
@@ -76,9 +75,7 @@ def test_jobs_go_on_after_it_stopped(tuner: CommandLine) -> None:
 
 def test_a_new_owner_serves_the_same_port(tuner: CommandLine) -> None:
     with serving(tuner) as (process, url):
-        killed = owner_pid(tuner.home)
-        os.kill(killed, signal.SIGKILL)
-        until(lambda: not alive(killed) and opens(url))
+        replace_owner(tuner.home, url)
         assert process.stderr is not None
         assert url in process.stderr.readline()
         assert client("sagemaker", url).list_training_jobs(MaxResults=1)

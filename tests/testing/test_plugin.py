@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import opens
+from tests.cli.conftest import replace_owner
 from tests.owner.homes import IMAGE, alive, owner_pid, specification, until, write_program
 from tuner.backends.processes import MARKER
 from tuner.testing import serving
@@ -176,9 +175,7 @@ def test_a_home_that_was_given_stays(tmp_path: Path) -> None:
 
 def test_the_server_is_back_after_its_owner_was_killed() -> None:
     with serving() as server:
-        owner = owner_pid(server.home)
-        os.kill(owner, signal.SIGKILL)
-        until(lambda: not alive(owner) and opens(server.url))
+        replace_owner(server.home, server.url)
         assert server.client("s3").list_buckets()["Buckets"] == []
 
 
