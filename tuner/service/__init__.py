@@ -13,6 +13,7 @@ from tuner.domain.errors import AwsError, InternalFailure, UnknownOperationExcep
 from tuner.domain.ports import Event, OutputGrew, Started
 from tuner.service import (
     local,
+    log_filter,
     log_groups,
     log_streams,
     logs,
@@ -56,6 +57,7 @@ LOGS: dict[str, Operation] = {
     "DescribeLogGroups": log_groups.describe_log_groups,
     "DescribeLogStreams": log_streams.describe_log_streams,
     "GetLogEvents": logs.get_log_events,
+    "FilterLogEvents": log_filter.filter_log_events,
 }
 """Served operations of CloudWatch Logs, checked likewise."""
 

@@ -158,14 +158,15 @@ def _jobs(context: Context, asked: _Asked, place: _Place | None) -> Iterator[Tra
     after = None if place is None else place.name
     if query.sort_by == "CreationTime":
         cursor = None if place is None else (place.creation_time, place.job_id)
-        yield from _listed(context, replace(query, after=cursor))
+        yield from listed(context, replace(query, after=cursor))
     elif query.descending:
         yield from _by_name_backward(context, query, after)
     else:
         yield from _by_name(context, query, after)
 
 
-def _listed(context: Context, query: Query) -> Iterator[TrainingJob]:
+def listed(context: Context, query: Query) -> Iterator[TrainingJob]:
+    """All jobs of a query, its limit being how many are read at once."""
     while True:
         page = context.ports.records.list_training_jobs(query)
         yield from page.items
@@ -181,7 +182,7 @@ def _listed(context: Context, query: Query) -> Iterator[TrainingJob]:
 
 def _by_name(context: Context, query: Query, after: str | None) -> Iterator[TrainingJob]:
     waiting = [] if after is None else _beginnings(context, query.scope, after)
-    for job in _listed(context, _past(query, after)):
+    for job in listed(context, _past(query, after)):
         while waiting and not _goes_on(job.name, waiting[-1].name):
             yield waiting.pop()
         waiting.append(job)
@@ -192,7 +193,7 @@ def _by_name_backward(context: Context, query: Query, after: str | None) -> Iter
     given = set[int]()
     if after is not None:
         given.update(job.id for job in _beginnings(context, query.scope, after))
-    for job in _listed(context, _past(query, after)):
+    for job in listed(context, _past(query, after)):
         for each in (*_beginnings(context, query.scope, job.name), job):
             if each.id not in given and each.name.lower() != (after or "").lower():
                 given.add(each.id)
