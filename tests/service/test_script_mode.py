@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,6 +178,24 @@ def test_the_entry_point_of_a_model_trainer_runs_with_our_python(home: Home) -> 
     found = home.wait_training_job("trainer")
     assert found["TrainingJobStatus"] == "Completed", found["FailureReason"]
     assert found["FinalMetricDataList"][0]["Value"] == 0.5
+
+
+def test_an_entry_point_below_opt_ml_is_refused_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNER_NAMESPACES", "off")
+    home = Home(tmp_path)
+    try:
+        spec = script_job("no-opt-ml", SKLEARN)
+        entrypoint = "AlgorithmSpecification.ContainerEntrypoint"
+        with pytest.raises(ValidationException, match="which training jobs cannot have"):
+            home.call("CreateTrainingJob", **changed(spec, entrypoint, [DRIVER]))
+        shell = ["/bin/sh", "-c", "python -c 'import numpy'; echo loss=2"]
+        home.call("CreateTrainingJob", **changed(spec, entrypoint, shell))
+        found = home.wait_training_job("no-opt-ml")
+        assert found["FinalMetricDataList"][0]["Value"] == 2
+    finally:
+        home.close()
 
 
 REFUSED: list[tuple[str, dict[str, str], str]] = [
