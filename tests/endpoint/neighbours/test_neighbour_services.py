@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,6 +116,19 @@ def test_services_that_reach_out_of_the_process_are_refused(
     code, text = _refusal(getattr(neighbours.client(service), operation), **params)
     assert code == "AccessDeniedException"
     assert text.startswith("This is not served here: ")
+
+
+def test_a_parameter_cannot_name_a_file(neighbours: Neighbours, tmp_path: Path) -> None:
+    (tmp_path / "options.json").write_text("[]")
+    rds = neighbours.client("rds")
+    assert rds.describe_option_group_options(EngineName="mysql")["OptionGroupOptions"]
+    for call, member in (
+        (rds.describe_option_group_options, "EngineName"),
+        (rds.describe_orderable_db_instance_options, "Engine"),
+    ):
+        code, text = _refusal(call, **{member: f"{'../' * 20}{tmp_path}/options"})
+        assert code == "InvalidParameterValue"
+        assert str(tmp_path) not in text
 
 
 def test_nothing_is_sent_to_other_addresses(neighbours: Neighbours) -> None:

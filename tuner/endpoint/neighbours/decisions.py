@@ -7,6 +7,7 @@ refused in a sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from tuner.endpoint.neighbours.protocols import Call
@@ -72,6 +73,10 @@ _RUNS: Mapping[str, str] = {
 """What would have to run, by a part of the operation's name."""
 
 
+_ENGINE = re.compile("[A-Za-z0-9-]*", re.ASCII)
+"""moto makes the name of a file of it."""
+
+
 def refusal(moto_service: str, call: Call) -> tuple[str, str] | None:
     """Code and message where moto must not be asked; None where it may."""
     if moto_service in REFUSED_SERVICES:
@@ -82,6 +87,10 @@ def refusal(moto_service: str, call: Call) -> tuple[str, str] | None:
     if call.operation == "Subscribe" and call.form.get("Protocol") in ("http", "https"):
         text = "Subscriptions by HTTP are not served here: nothing is sent to other addresses."
         return "InvalidParameter", text
+    if moto_service == "rds":
+        engine = call.form.get("Engine") or call.form.get("EngineName") or ""
+        if not _ENGINE.fullmatch(engine):
+            return "InvalidParameterValue", "The engine is not one that can be named."
     return None
 
 
