@@ -17,6 +17,7 @@ from tuner.service import (
     log_groups,
     log_streams,
     logs,
+    reads,
     search,
     tags,
     training_jobs,
@@ -50,6 +51,7 @@ SAGEMAKER: dict[str, Operation] = {
     "DeleteTags": tags.delete,
     "Search": search.search,
     "GetSearchSuggestions": search.suggestions,
+    **reads.OPERATIONS,
 }
 """Served operations of SageMaker; their requests are checked against botocore's model."""
 

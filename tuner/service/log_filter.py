@@ -25,7 +25,7 @@ EVENTS_PER_PAGE = 10_000
 BYTES_PER_PAGE = 1024 * 1024
 BYTES_PER_EVENT = 26
 """Beside the message, as CloudWatch Logs counts."""
-BYTES_SEARCHED = 16 * 1024 * 1024
+BYTES_SEARCHED = 4 * 1024 * 1024
 """A page ends when as much was looked at, however little was found."""
 JOBS_PER_READ = 100
 Params = Mapping[str, Any]
