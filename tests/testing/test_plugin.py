@@ -161,6 +161,17 @@ def test_a_temporary_home_is_gone_afterwards() -> None:
     assert not server.home.exists()
 
 
+def test_settings_may_be_as_a_user_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("program").mkdir()
+    write_program(Path("program"))
+    with serving(image_map={IMAGE: "program"}, idle_seconds=1.4, cpus=2) as server:
+        sagemaker = server.client("sagemaker")
+        sagemaker.create_hyper_parameter_tuning_job(**specification("theirs", jobs=1))
+
+
 def test_a_home_that_was_given_stays(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with serving(home, idle_seconds=1, account="210987654321") as server:

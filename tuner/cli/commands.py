@@ -32,7 +32,7 @@ _IMAGE_MAP = click.option(
     multiple=True,
     callback=_image_map,
     help="A training image and what runs for it: a directory with a container.json or an "
-    "executable train. Repeatable; added to TUNER_IMAGE_MAP.",
+    "executable train, or an executable file. Repeatable; added to TUNER_IMAGE_MAP.",
 )
 
 

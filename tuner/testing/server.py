@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,9 @@ def serving(home: str | os.PathLike[str] | None = None, **settings: Any) -> Iter
         return
     temporary = Path(tempfile.mkdtemp(prefix="amtlocal-")).resolve()
     try:
-        wanted = {"idle_seconds": _IDLE_SECONDS} | settings
-        with _served(replace(Settings(home=temporary), **wanted)) as server:
+        with _served(
+            Settings(home=temporary, **{"idle_seconds": _IDLE_SECONDS} | settings)
+        ) as server:
             yield server
     finally:
         end_home(temporary)
@@ -101,6 +102,9 @@ def serving(home: str | os.PathLike[str] | None = None, **settings: Any) -> Iter
 
 @contextlib.contextmanager
 def _served(settings: Settings) -> Iterator[Server]:
+    # as the owner reads them, or it would not take them for its own
+    environ = settings.environment() | {"TUNER_HOME": str(settings.home)}
+    settings = Settings.from_environment(environ)
     client = Client(settings)
     with kept(Lease(client, Address()), log.warning) as url:
         yield Server(settings, Served.of(client).at(url))
