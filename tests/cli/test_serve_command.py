@@ -42,6 +42,7 @@ def test_it_serves_until_it_is_told_to_stop(tuner: CommandLine, number: signal.S
         assert client("sagemaker", url).list_training_jobs(MaxResults=1)
         process.send_signal(number)
         out, errors = process.communicate(timeout=30)
+    assert "SageMaker.ListTrainingJobs" in out
     assert "running jobs go on" in out.splitlines()[-1]
     assert (errors, process.returncode) == ("", 0)
     until(lambda: not opens(url))

@@ -43,6 +43,7 @@ def serve(client: Client, address: Address, home_option: str | None) -> None:
         print(f"serving {url}")
         print(f'in the shell of your program: eval "$(tuner{option} env)"', flush=True)
         _serve(client, lease, log, stop)
+        log.show()
     finally:
         lease.give_back()
     print("no longer serving; running jobs go on", flush=True)
@@ -51,8 +52,7 @@ def serve(client: Client, address: Address, home_option: str | None) -> None:
 def _serve(client: Client, lease: Lease, log: AccessLog, stop: threading.Event) -> None:
     owner, trouble, due = _owner(client), "", 0.0
     while not stop.wait(_LOOK_EVERY):
-        for line in log.new_lines():
-            print(line, flush=True)
+        log.show()
         if time.monotonic() < due:
             continue
         due = time.monotonic() + RENEW_SECONDS
