@@ -81,5 +81,11 @@ def _image_map(text: str) -> dict[str, str]:
     pairs = [item.split("=", 1) for item in text.split(",") if item.strip()]
     for pair in pairs:
         if len(pair) != 2 or not pair[0].strip() or not pair[1].strip():
-            raise SettingsError("TUNER_IMAGE_MAP must be IMAGE=DIRECTORY[,IMAGE=DIRECTORY...].")
-    return {uri.strip(): str(Path(path.strip()).absolute()) for uri, path in pairs}
+            raise SettingsError("TUNER_IMAGE_MAP must be IMAGE=LOCAL[,IMAGE=LOCAL...].")
+    return {uri.strip(): _local_container(local.strip()) for uri, local in pairs}
+
+
+def _local_container(local: str) -> str:
+    """A path is made absolute; the name of a bundled container is one word and stays."""
+    path = Path(local)
+    return str(path.absolute()) if os.sep in local or path.exists() else local

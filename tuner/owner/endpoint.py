@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 Call = Callable[[str, Mapping[str, Any], str], Mapping[str, Any]]
 
-LARGEST_OBJECT = 5 * 1024**3
-"""What S3 takes in one request; every operation bounds its own body."""
+SERVER_SETTINGS = {
+    "max_request_body_size": 5 * 1024**3,  # what S3 takes; every other operation bounds its own
+    "max_request_header_size": 64 * 1024,
+    "channel_timeout": 60,
+    "cleanup_interval": 10,
+}
+"""How waitress serves this."""
 
-LONGEST_HEAD = 64 * 1024
 _JOBS_PORT = "jobs-port"
 
 log = logging.getLogger("tuner.owner")
@@ -53,6 +57,7 @@ class Endpoint:
         from tuner.endpoint.gateway import gateway
         from tuner.endpoint.guard import loopback_policy
         from tuner.endpoint.signatures import signed_policy
+        from tuner.service.logs import is_ours
 
         if authenticate or sys.platform != "linux":
             admit = signed_policy(self._secret_of, time.time)
@@ -62,7 +67,7 @@ class Endpoint:
             self._call,
             self._s3,
             self._neighbours,
-            logs_are_ours=lambda operation, params: True,
+            logs_are_ours=is_ours,
             account=self._settings.account,
             region=self._settings.region,
             admit=admit,

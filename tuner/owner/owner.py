@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.owner.app import application
-from tuner.owner.endpoint import LARGEST_OBJECT, LONGEST_HEAD, Endpoint, jobs_socket
+from tuner.owner.endpoint import SERVER_SETTINGS, Endpoint, jobs_socket
 from tuner.owner.gate import Gate, OtherSettings, OwnerEnding
 from tuner.owner.keys import access_key
 from tuner.owner.leases import Leases
@@ -73,13 +73,7 @@ class Owner:
             if self._endpoint is None:
                 self._endpoint = Endpoint(self._service, self._call, self._key)
         app = self._endpoint.app(authenticate)
-        self._server.open(
-            app,
-            bound,
-            Channel,
-            max_request_body_size=LARGEST_OBJECT,
-            max_request_header_size=LONGEST_HEAD,
-        )
+        self._server.open(app, bound, Channel, **SERVER_SETTINGS)
 
     def _agree(self, wanted: Mapping[str, str]) -> None:
         """Make way for an owner with other settings, unless jobs count on these."""
