@@ -171,7 +171,7 @@ processor = Processor(
     entrypoint=["python3", "-c", "print()"],
     sagemaker_session=session,
 )
-refused(lambda: processor.run(wait=False), "CreateProcessingJob")
+refused(lambda: processor.run(wait=False, logs=False), "CreateProcessingJob")
 refused(lambda: HyperParameterTuningJob.get("nobody"), "ResourceNotFound")
 refused(lambda: TrainingJob.get("nobody"), "Requested resource not found.")
 print("done")
