@@ -34,11 +34,10 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Raises SettingsError for a value that is no number or no mapping."""
         home = Path(environ.get("TUNER_HOME") or Path.home() / ".amtlocal").expanduser()
-        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         return cls(
             home=home.absolute(),
             account=environ.get("TUNER_ACCOUNT") or DEFAULT_ACCOUNT,
-            region=region,
+            region=_region(environ),
             cpus=_positive_integer(environ, "TUNER_CPUS"),
             memory_mib=_positive_integer(environ, "TUNER_MEMORY_MIB"),
             backend=environ.get("TUNER_BACKEND") or "process",
@@ -66,6 +65,24 @@ class Settings:
         return {
             name: value for name, value in self.environment().items() if value != plain.get(name)
         }
+
+
+def _region(environ: Mapping[str, str]) -> str:
+    """As boto3 finds it: a variable's, else that of the user's AWS profile."""
+    named = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    config = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+    if named or not Path(config).expanduser().is_file():
+        return named or DEFAULT_REGION
+    # most users of a variable do without the import
+    from botocore.configloader import load_config
+    from botocore.exceptions import ConfigNotFound, ConfigParseError
+
+    profile = environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
+    try:
+        region = load_config(config)["profiles"].get(profile, {}).get("region")
+    except (ConfigNotFound, ConfigParseError):
+        return DEFAULT_REGION
+    return region if isinstance(region, str) and region else DEFAULT_REGION
 
 
 def _positive_integer(environ: Mapping[str, str], name: str) -> int | None:

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "client": {"owner", "domain", "settings"},
     "job": {"client", "domain", "settings"},
     "exec": {"client", "domain", "settings"},
-    "testing": {"exec", "client", "domain", "settings"},
+    "testing": {"exec", "client", "backends", "domain", "settings"},
     "cli": {"client", "exec", "job", "domain", "settings", "shapes"},
     "__init__": {"client", "job", "domain", "settings"},
 }  # fmt: skip

@@ -10,7 +10,6 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tuner.exec.region import in_users_region
 from tuner.exec.variables import Endpoint, applied, left, variables, with_sts_detour
 from tuner.settings import Settings
 
@@ -112,22 +111,3 @@ def test_the_detour_is_first_on_the_path_once() -> None:
     first, *others = environ["PYTHONPATH"].split(os.pathsep)
     assert [path.name for path in Path(first).glob("*.py")] == ["sitecustomize.py"]
     assert others == ["/one", "/two"]
-
-
-@pytest.mark.parametrize(("environ", "region"), [
-    ({}, "eu-west-1"),
-    ({"AWS_PROFILE": "work"}, "ap-south-1"),
-    ({"AWS_PROFILE": "bare"}, "eu-north-1"),
-    ({"AWS_PROFILE": "nobody"}, "eu-north-1"),
-    ({"AWS_DEFAULT_REGION": "us-west-2"}, "eu-north-1"),
-    ({"AWS_CONFIG_FILE": "/nowhere"}, "eu-north-1"),
-])  # fmt: skip
-def test_the_region_of_the_profile_counts_where_no_variable_names_one(
-    settings: Settings, tmp_path: Path, environ: dict[str, str], region: str
-) -> None:
-    config = tmp_path / "config"
-    config.write_text(
-        "[default]\nregion = eu-west-1\n[profile work]\nregion = ap-south-1\n[profile bare]\n"
-    )
-    environ = {"AWS_CONFIG_FILE": str(config)} | environ
-    assert in_users_region(settings, environ).region == region
