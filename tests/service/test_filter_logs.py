@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tests.service.service_home import Home, training
 from tests.store.job_records import training_job
 from tuner.domain.errors import InvalidParameterException, ResourceNotFoundException
-from tuner.domain.jobs import Scope
+from tuner.domain.jobs import Scope, TrainingJob
 from tuner.domain.log_format import encode_line, segment_name
 from tuner.domain.statuses import TrainingJobStatus
 
@@ -27,8 +28,12 @@ Lines = list[tuple[int, str, str]]
 """Milliseconds after EPOCH, host and text, as they were printed."""
 
 
-def _store(home: Home, region: str, jobs: dict[str, Lines]) -> None:
-    """Ended jobs, in the order of their creation."""
+def _store(
+    home: Home,
+    region: str,
+    jobs: dict[str, Lines],
+    status: TrainingJobStatus = TrainingJobStatus.COMPLETED,
+) -> list[TrainingJob]:
     context = home.service.context
     stored = []
     for name, lines in jobs.items():
@@ -38,25 +43,30 @@ def _store(home: Home, region: str, jobs: dict[str, Lines]) -> None:
             context.ports.records.new_id(),
             name,
             scope=Scope(account="123456789012", region=region),
-            status=TrainingJobStatus.COMPLETED,
+            status=status,
             creation_time=first - 0.0005,
             training_start_time=first - 0.0004,
             training_end_time=last,
             last_modified_time=last,
         )
         stored.append(job)
-        directory = context.ports.logs.directory(job.key)
-        directory.mkdir(parents=True)
-        with (directory / segment_name(0)).open("wb") as file:
-            for time, host, text in lines:
-                stamp = (EPOCH * 1000 + time) * MILLISECOND
-                file.write(encode_line(stamp, host, text.encode()))
+        _print(home, job, lines)
 
     def write() -> None:
         for job in stored:
             context.ports.records.put_training_job(job)
 
     context.in_turn(write)
+    return stored
+
+
+def _print(home: Home, job: TrainingJob, lines: Lines) -> None:
+    directory = home.service.context.ports.logs.directory(job.key)
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / segment_name(0)).open("ab") as file:
+        for time, host, text in lines:
+            stamp = (EPOCH * 1000 + time) * MILLISECOND
+            file.write(encode_line(stamp, host, text.encode()))
 
 
 def _filter(home: Home, region: str, **request: Any) -> dict[str, Any]:
@@ -173,12 +183,12 @@ def test_requests_that_make_no_sense_are_refused(home: Home, region: str) -> Non
 
 LINES = st.lists(
     st.tuples(st.integers(0, 40), st.sampled_from(["algo-1", "algo-9"]), st.just("x")),
-    max_size=12,
+    max_size=5,
 ).map(sorted)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(logs=st.lists(LINES, max_size=5), limit=st.integers(1, 7), start=st.integers(0, 40))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(logs=st.lists(LINES, max_size=5), limit=st.integers(1, 4), start=st.integers(0, 40))
 def test_pages_of_any_logs_have_each_event_once_in_order(
     home: Home, logs: list[Lines], limit: int, start: int
 ) -> None:
@@ -192,6 +202,32 @@ def test_pages_of_any_logs_have_each_event_once_in_order(
     )
     assert got == sorted(wanted)
     assert len({event["eventId"] for event in events}) == len(events)
+
+
+def test_jobs_one_after_the_other_are_all_read(home: Home) -> None:
+    jobs: dict[str, Lines] = {f"job-{time}": [(time, "algo-1", str(time))] for time in (0, 20, 40)}
+    _store(home, "sequence", jobs)
+    assert _messages(_all(home, "sequence", limit=1)) == ["0", "20", "40"]
+
+
+def test_a_later_page_has_what_running_jobs_printed_meanwhile(home: Home) -> None:
+    running = TrainingJobStatus.IN_PROGRESS
+    job, retried = _store(
+        home,
+        "meanwhile",
+        {"goes-on": [(0, "algo-1", "a0")], "retried": [(1, "algo-1", "b1")]},
+        running,
+    )
+    _store(home, "meanwhile", {"ended": [(5, "algo-1", "c5"), (20, "algo-1", "c20")]})
+    first = _filter(home, "meanwhile", limit=3)
+    assert _messages(first["events"]) == ["a0", "b1", "c5"]
+    _print(home, job, [(15, "algo-1", "a15"), (30, "algo-1", "a30")])
+    again = replace(retried, attempt=2)
+    records = home.service.context.ports.records
+    home.service.context.in_turn(lambda: records.put_training_job(again))
+    _print(home, again, [(25, "algo-1", "second b25")])
+    rest = _all(home, "meanwhile", limit=3, nextToken=first["nextToken"])
+    assert _messages(rest) == ["a15", "c20", "second b25", "a30"]
 
 
 def test_a_long_log_is_read_from_the_time_asked_for(home: Home) -> None:

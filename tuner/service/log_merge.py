@@ -28,8 +28,8 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far the merged lines were read: up to `time`, in nanoseconds. Of the jobs that had
-    started by then those are done with that have no cursor."""
+    """How far the merged lines were read: up to `time`, in nanoseconds. A job that had started by
+    then and has no cursor is done with."""
 
     time: int
     cursors: Mapping[int, Cursor]
@@ -135,7 +135,7 @@ class MergedLogs:
             offset = offset_at(self._logs, job.key, self._since) if before else 0
             cursor = Cursor(job.attempt, offset)
         reader = _Reader(self._logs, job, cursor)
-        heapq.heappush(self._heap, (max(start, self._time), False, job.id, reader))
+        heapq.heappush(self._heap, (start, False, job.id, reader))
 
     def _push(self, reader: _Reader) -> None:
         line = reader.peek()
@@ -149,11 +149,8 @@ class MergedLogs:
         self._admit()
         if not self._heap:
             return None
-        resumed = self._begun.cursors if self._begun is not None else {}
-        readers = [
-            *(item[3] for item in self._heap if item[1] or item[2] in resumed),
-            *self._at_end,
-        ]
+        opened = (reader for _, is_line, _, reader in self._heap if is_line)
+        readers = [*opened, *self._at_end]
         return Place(self._time, {reader.job.id: reader.cursor() for reader in readers})
 
 
