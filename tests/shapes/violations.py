@@ -31,10 +31,12 @@ _HUB = "arn:aws:sagemaker:us-east-1:123456789012:hub-content"
 _TEXTS = (
     "aaa",
     "12K",
+    "d-0123456789",
     "fs-01234567",
     "s3://bucket/key",
     ROLE,
     f"{_ARN}:training-plan/abcdefghijkl",
+    f"{_ARN}:artifact/x",
     f"{_ARN}:mlflow-app/x",
     f"{_ARN}:model-package-group/x",
     f"{_ARN}:model-package/x",
@@ -136,11 +138,12 @@ def _named(name: str, value: Any) -> Any:
     return NAME if name.endswith("JobName") else value
 
 
-def _sample(shape: Shape) -> Any:
+def _sample(shape: Shape, above: frozenset[str] = frozenset()) -> Any:
     if isinstance(shape, StructureShape):
-        return {name: _sample(member) for name, member in shape.members.items()}
+        above |= {shape.name}
+        return {name: _sample(member, above) for name, member in _members(shape, above)}
     if isinstance(shape, ListShape):
-        return [_sample(shape.member)]
+        return [_sample(shape.member, above)]
     if isinstance(shape, MapShape):
         return {_sample(shape.key): _sample(shape.value)}
     if isinstance(shape, StringShape):
@@ -148,6 +151,14 @@ def _sample(shape: Shape) -> Any:
     if shape.type_name == "boolean":
         return True
     return max(1, shape.metadata.get("min", 1))
+
+
+def _members(shape: StructureShape, above: frozenset[str]) -> Iterator[tuple[str, Shape]]:
+    """Without those that nest a structure in itself."""
+    for name, member in shape.members.items():
+        inner = member.member if isinstance(member, ListShape) else member
+        if inner.name not in above:
+            yield name, member
 
 
 def sample_text(shape: Shape) -> str:
@@ -204,13 +215,16 @@ def _breaking_texts(shape: StringShape) -> Iterator[tuple[str, str]]:
 # ---- places ----------------------------------------------------------------------------------
 
 
-def _nodes(shape: Shape, steps: Steps) -> Iterator[tuple[Shape, Steps]]:
+def _nodes(
+    shape: Shape, steps: Steps, above: frozenset[str] = frozenset()
+) -> Iterator[tuple[Shape, Steps]]:
     yield shape, steps
     if isinstance(shape, StructureShape):
-        for name, member in shape.members.items():
-            yield from _nodes(member, (*steps, name))
+        above |= {shape.name}
+        for name, member in _members(shape, above):
+            yield from _nodes(member, (*steps, name), above)
     elif isinstance(shape, ListShape):
-        yield from _nodes(shape.member, (*steps, 0))
+        yield from _nodes(shape.member, (*steps, 0), above)
 
 
 def _changed(base: Params, steps: Steps, value: Any) -> Params:

@@ -22,7 +22,7 @@ from tuner.endpoint.answers import Answer, Refused, refusal
 from tuner.endpoint.guard import Admit
 from tuner.endpoint.incoming import LARGEST_BODY, Incoming, Scope, TooLarge, incoming_of
 from tuner.endpoint.mounted import answer_of, failure, log
-from tuner.service import SAGEMAKER
+from tuner.service import SAGEMAKER, search
 from tuner.shapes.json_protocol import error_document, params_of
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ def _is_ours(services: _Services, incoming: Incoming, params: Mapping[str, Any])
     operation = incoming.target.partition(".")[2]
     if incoming.service == "logs":
         return services.logs_are_ours(operation, params)
+    if operation == "Search":
+        return search.is_ours(params)
     arn = params.get("ResourceArn")
     if operation in _TAGS and isinstance(arn, str):
         return _JOB_ARN.match(arn) is not None

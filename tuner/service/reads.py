@@ -1,7 +1,8 @@
 """Reads of SageMaker resources that nothing here can make: there are none, and none is found.
 
-Clients ask for them beside training (the SDKs for algorithms, lineage and plans, consoles for
-the rest). Resources that another service in this process can make are not listed here.
+Clients ask for them beside training (the SDKs for algorithms, lineage and plans, consoles and
+clean-up scripts for the rest). What the endpoint's neighbours make is not listed here; what
+they could only claim to run is refused at its creation, so there is none of it.
 """
 
 from __future__ import annotations
@@ -21,21 +22,30 @@ LISTS: Mapping[str, str] = {
     "ListApps": "Apps",
     "ListArtifacts": "ArtifactSummaries",
     "ListAssociations": "AssociationSummaries",
+    "ListAutoMLJobs": "AutoMLJobSummaries",
+    "ListClusters": "ClusterSummaries",
     "ListCodeRepositories": "CodeRepositorySummaryList",
+    "ListCompilationJobs": "CompilationJobSummaries",
     "ListContexts": "ContextSummaries",
+    "ListDomains": "Domains",
+    "ListEndpoints": "Endpoints",
     "ListImages": "Images",
     "ListInferenceComponents": "InferenceComponents",
+    "ListInferenceExperiments": "InferenceExperiments",
     "ListInferenceRecommendationsJobs": "InferenceRecommendationsJobs",
     "ListLabelingJobs": "LabelingJobSummaryList",
     "ListLineageGroups": "LineageGroupSummaries",
     "ListMlflowTrackingServers": "TrackingServerSummaries",
     "ListMonitoringExecutions": "MonitoringExecutionSummaries",
     "ListMonitoringSchedules": "MonitoringScheduleSummaries",
+    "ListNotebookInstances": "NotebookInstances",
     "ListOptimizationJobs": "OptimizationJobSummaries",
+    "ListProcessingJobs": "ProcessingJobSummaries",
     "ListProjects": "ProjectSummaryList",
     "ListSpaces": "Spaces",
     "ListStudioLifecycleConfigs": "StudioLifecycleConfigs",
     "ListTrainingPlans": "TrainingPlanSummaries",
+    "ListTransformJobs": "TransformJobSummaries",
     "ListUserProfiles": "UserProfiles",
     "ListWorkteams": "Workteams",
 }
@@ -45,18 +55,27 @@ DESCRIPTIONS = (
     "DescribeAction",
     "DescribeAlgorithm",
     "DescribeArtifact",
+    "DescribeAutoMLJob",
+    "DescribeCluster",
     "DescribeCodeRepository",
+    "DescribeCompilationJob",
     "DescribeContext",
+    "DescribeDomain",
+    "DescribeEndpoint",
     "DescribeImage",
     "DescribeInferenceComponent",
+    "DescribeInferenceExperiment",
     "DescribeInferenceRecommendationsJob",
     "DescribeLabelingJob",
     "DescribeMlflowTrackingServer",
     "DescribeMonitoringSchedule",
+    "DescribeNotebookInstance",
     "DescribeOptimizationJob",
+    "DescribeProcessingJob",
     "DescribeProject",
     "DescribeSpace",
     "DescribeTrainingPlan",
+    "DescribeTransformJob",
     "DescribeUserProfile",
     "DescribeWorkteam",
 )

@@ -13,9 +13,9 @@ from typing import Any
 from tuner.domain.errors import ValidationException
 from tuner.domain.jobs import Scope, TrainingJob, TuningJob
 from tuner.domain.ports import Page, Query
+from tuner.service import training_jobs, tuning_jobs
 from tuner.service.context import Context
 from tuner.service.paging import DEFAULT_PAGE, LARGEST_ID
-from tuner.shapes.responses import describe_training_job, describe_tuning_job
 from tuner.shapes.search import Expression, compiled, hidden
 from tuner.shapes.search_properties import (
     Property,
@@ -54,30 +54,18 @@ class _Resource:
             query = replace(query, after=page.next)
 
 
-def _told_training_job(context: Context, job: TrainingJob) -> dict[str, Any]:
-    tuned = job.tuning_job_id is not None
-    arn = job.scope.tuning_job_arn(job.name.rsplit("-", 2)[0]) if tuned else None
-    return describe_training_job(job, arn)
-
-
-def _told_tuning_job(context: Context, job: TuningJob) -> dict[str, Any]:
-    best_id = job.progress.best_training_job_id
-    best = context.ports.records.training_job(best_id) if best_id is not None else None
-    return describe_tuning_job(job, best, context.now())
-
-
 _RESOURCES = {
     resource.name: resource
     for resource in (
         _Resource(
             "TrainingJob",
             lambda context, query: context.ports.records.list_training_jobs(query),
-            _told_training_job,
+            lambda context, job: training_jobs.described(job),
         ),
         _Resource(
             "HyperParameterTuningJob",
             lambda context, query: context.ports.records.list_tuning_jobs(query),
-            _told_tuning_job,
+            tuning_jobs.described,
         ),
     )
 }

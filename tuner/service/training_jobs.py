@@ -90,15 +90,14 @@ def find(context: Context, params: Params, region: str) -> TrainingJob:
 
 
 def describe(context: Context, params: Params, region: str) -> dict[str, Any]:
-    job = find(context, params, region)
-    return describe_training_job(job, _tuning_job_arn(job))
+    return described(find(context, params, region))
 
 
-def _tuning_job_arn(job: TrainingJob) -> str | None:
+def described(job: TrainingJob) -> dict[str, Any]:
     """A tuned training job is named after its tuning job: NAME-NNN-xxxxxxxx."""
     if job.tuning_job_id is None:
-        return None
-    return job.scope.tuning_job_arn(job.name.rsplit("-", 2)[0])
+        return describe_training_job(job, None)
+    return describe_training_job(job, job.scope.tuning_job_arn(job.name.rsplit("-", 2)[0]))
 
 
 def list_jobs(context: Context, params: Params, region: str) -> dict[str, Any]:

@@ -138,7 +138,10 @@ def find(context: Context, params: Params, region: str) -> TuningJob:
 
 
 def describe(context: Context, params: Params, region: str) -> dict[str, Any]:
-    job = find(context, params, region)
+    return described(context, find(context, params, region))
+
+
+def described(context: Context, job: TuningJob) -> dict[str, Any]:
     best_id = job.progress.best_training_job_id
     best = context.ports.records.training_job(best_id) if best_id is not None else None
     return describe_tuning_job(job, best, context.now())

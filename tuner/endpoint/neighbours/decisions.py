@@ -49,7 +49,7 @@ SAGEMAKER_BOOKKEEPING = frozenset(
     f"{verb}{resource}s" if verb == "List" else f"{verb}{resource}"
     for resource, verbs in _KEPT.items()
     for verb in verbs.split()
-) | {"AddTags", "ListTags", "DeleteTags", "ListModelCardVersions"}
+) | {"AddTags", "ListTags", "DeleteTags", "ListModelCardVersions", "Search"}
 """Operations of SageMaker that only write down and read back what a user said."""
 
 _RUNS: Mapping[str, str] = {
