@@ -25,7 +25,7 @@ from script_mode_project import project
 
 session = sagemaker.Session()
 region = session.boto_region_name
-role = sagemaker.get_execution_role()
+role = "arn:aws:iam::123456789012:role/SageMakerRole"
 bucket = session.default_bucket()
 name = f"v2-{uuid.uuid4().hex[:8]}"
 
@@ -96,8 +96,9 @@ wrong = SKLearn(
 for number, estimator in enumerate((sklearn, required, xgboost, generic, torch, wrong)):
     estimator.fit(inputs, job_name=f"{name}-{number}", wait=False)
 
+sklearn.latest_training_job.wait(logs="None")
 for estimator in (sklearn, required, xgboost, generic):
-    estimator.latest_training_job.wait(logs="None")
+    session.wait_for_job(estimator.latest_training_job.name, poll=1)
     model = json.loads(members(estimator.model_data)["weights.json"])
     assert len(model["weights"]) == 3, model
     output = estimator.model_data.replace("model.tar.gz", "output.tar.gz")
@@ -106,7 +107,7 @@ assert json.loads(members(sklearn.model_data)["weights.json"])["penalty"] == "l2
 
 for estimator, module in ((torch, "torch"), (wrong, "no_such_module")):
     try:
-        estimator.latest_training_job.wait(logs="None")
+        session.wait_for_job(estimator.latest_training_job.name, poll=1)
         assert estimator is torch, "a missing module was imported"
     except UnexpectedStatusException as error:
         assert f"No module named '{module}'" in str(error), error

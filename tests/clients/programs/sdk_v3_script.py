@@ -9,7 +9,7 @@ from pathlib import Path
 
 import boto3
 from sagemaker.core import image_uris
-from sagemaker.core.helper.session_helper import Session, get_execution_role
+from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
 from sagemaker.core.training.configs import Compute, InputData, SourceCode
 from sagemaker.core.utils.exceptions import FailedStatusError
@@ -21,7 +21,7 @@ from script_mode_project import project
 logging.basicConfig(level=logging.INFO)
 session = Session()
 region = session.boto_region_name
-role = get_execution_role()
+role = "arn:aws:iam::123456789012:role/SageMakerRole"
 bucket = session.default_bucket()
 name = f"v3-{uuid.uuid4().hex[:8]}"
 
