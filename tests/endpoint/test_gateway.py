@@ -188,6 +188,8 @@ def test_logs_of_training_jobs_are_ours_and_tags_of_jobs_too(door: Door) -> None
     arn = sagemaker.create_training_job(**training("tagged"))["TrainingJobArn"]
     sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "k", "Value": "v"}])
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "k", "Value": "v"}]
+    with pytest.raises(ClientError, match="'no arn' at 'resourceArn' failed to satisfy"):
+        sagemaker.list_tags(ResourceArn="no arn")
     group = "/aws/sagemaker/TrainingJobs"
     with pytest.raises(logs.exceptions.ResourceNotFoundException, match="log stream"):
         logs.get_log_events(logGroupName=group, logStreamName="none/algo-1-1")

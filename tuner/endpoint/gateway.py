@@ -35,7 +35,10 @@ LogsAreOurs = Callable[[str, Mapping[str, Any]], bool]
 """Whether `call` serves an operation of CloudWatch Logs with these members."""
 
 _TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0")
-_JOB_ARN = re.compile(r"arn:[^:]*:sagemaker:[^:]*:[^:]*:(hyper-parameter-tuning|training)-job/")
+_OTHERS_ARN = re.compile(
+    r"arn:[^:]*:sagemaker:[^:]*:[^:]*:(?!(hyper-parameter-tuning|training)-job/)[^:/]+/[^:/]+"
+)
+"""Of a resource that the neighbours may have; moto fails on text that is no ARN."""
 _TAGS = frozenset({"AddTags", "ListTags", "DeleteTags"})
 
 
@@ -160,7 +163,7 @@ def _is_ours(services: _Services, incoming: Incoming, params: Mapping[str, Any])
         return search.is_ours(params)
     arn = params.get("ResourceArn")
     if operation in _TAGS and isinstance(arn, str):
-        return _JOB_ARN.match(arn) is not None
+        return _OTHERS_ARN.fullmatch(arn) is None
     return True
 
 

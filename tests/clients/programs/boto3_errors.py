@@ -168,7 +168,8 @@ refused(
 )
 refused(
     sagemaker.list_tags,
-    "ResourceNotFound",
+    "ValidationException",
+    "Value 'no arn' at 'resourceArn' failed to satisfy constraint",
     ResourceArn="no arn",
 )
 
