@@ -30,6 +30,7 @@ DIRECTORIES = {
 _CHECKOUT = Path(__file__).parents[2]
 _OURS = ("TUNER_", "AWS_", "SAGEMAKER_", "PYTHON", "VIRTUAL_ENV")
 _START_SECONDS = 30
+_END_SECONDS = 30
 
 
 def binaries(part: str) -> Path:
@@ -81,8 +82,10 @@ def serving(directory: Path) -> Iterator[Serving]:
         assert server.poll() is None, log.read_text()
     finally:
         server.terminate()
-        server.wait(timeout=_START_SECONDS)
-        end_home(home)
+        try:
+            server.wait(timeout=_END_SECONDS)
+        finally:
+            end_home(home)
 
 
 def run(command: Sequence[str | Path], environ: Mapping[str, str], cwd: Path, limit: int) -> str:
