@@ -16,7 +16,16 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.owner.homes import alive, owned, owner_pid, until
+from tests.owner.homes import (
+    alive,
+    environment,
+    owned,
+    owner_pid,
+    settings_of,
+    specification,
+    until,
+    write_program,
+)
 from tuner.client import Client
 from tuner.domain.errors import AwsError
 from tuner.settings import Settings
@@ -68,6 +77,27 @@ def test_a_lease_that_nobody_renews_ends_and_the_owner_with_it(client: Client) -
     pid = owner_pid(client.settings.home)
     until(lambda: not alive(pid))
     assert not answers(served["Port"])
+
+
+def test_a_lease_that_nobody_renews_ends_while_jobs_run(tmp_path: Path) -> None:
+    program = write_program(tmp_path)
+    with owned(tmp_path / "home") as home:
+        client = Client(settings_of(environment(home, program)))
+        served = serve(client, seconds=2)
+        client.call("CreateHyperParameterTuningJob", **specification("long", mode="hang"))
+        until(lambda: not answers(served["Port"]))
+        assert client.call("DescribeHyperParameterTuningJob", HyperParameterTuningJobName="long")
+
+
+def test_all_addresses_of_a_version_are_reached_by_its_loopback_address(client: Client) -> None:
+    try:
+        served = serve(client, Host="::", Authenticate=True)
+    except AwsError as error:
+        pytest.skip(f"needs ipv6: {error}")
+    assert served["Url"] == f"http://[::1]:{served['Port']}"
+    connection = http.client.HTTPConnection("::1", served["Port"], timeout=10)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 403
 
 
 def test_an_owner_that_is_served_does_not_end_for_want_of_work(client: Client) -> None:

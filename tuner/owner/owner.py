@@ -91,7 +91,8 @@ class Owner:
         )
 
     def _unneeded(self) -> bool:
-        return self._service.idle() and not self._leases.held()
+        held = self._leases.held()  # asked first, for this shuts a port that nobody renews
+        return self._service.idle() and not held
 
     def _ended(self) -> bool:
         return self._told_to_end or (
