@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,13 @@ class Fault:
     path: str
     message: str
     quota: bool = False
+
+    def named(self) -> Fault:
+        """The wire shows no path: with the member in the sentence, where it is not yet."""
+        member = self.path.rsplit(".", 1)[-1]
+        if member in self.message:
+            return self
+        return replace(self, message=f"{member}: {self.message}")
 
 
 class AwsError(Exception):
