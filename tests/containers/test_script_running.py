@@ -115,6 +115,27 @@ def test_a_killed_script_ends_as_its_signal_says(tmp_path: Path) -> None:
     assert "OutOfMemory: Process killed by SIGKILL (signal 9)" in outcome.failure
 
 
+def test_a_crash_without_a_message_is_told_by_its_signal(tmp_path: Path) -> None:
+    outcome = Instance(tmp_path).run({"train.py": "import os\nos.kill(os.getpid(), 11)\n"})
+    assert outcome.code == 139
+    assert 'ExtraInfo "Process killed by SIGSEGV (signal 11)"' in outcome.failure
+
+
+def test_a_stopped_script_is_not_told_as_a_failure(tmp_path: Path) -> None:
+    instance = Instance(tmp_path)
+    process = instance.start(
+        {"train.py": "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"}
+    )
+    assert process.stdout is not None
+    while "ready" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "FAILURE" not in output
+    assert not (instance.root / "output" / "failure").exists()
+
+
 def test_sigterm_reaches_the_script_once_and_its_exit_code_counts(tmp_path: Path) -> None:
     script = """
 import signal, sys, time

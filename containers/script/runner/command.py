@@ -9,15 +9,24 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 _KEPT_BYTES = 16 << 10
 _PATIENCE_SECONDS = 1.0
 """For the last errors of a program whose children outlive it and keep the pipe open."""
 
 
-def run(command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> tuple[int, str]:
-    """The exit code, 128 + N for signal N, and the end of what went to stderr.
+class Ended(NamedTuple):
+    """`code` is 128 + N for signal N; `errors` is the end of what went to stderr; `stopped` tells
+    that we were asked to stop meanwhile."""
+
+    code: int
+    errors: str
+    stopped: bool
+
+
+def run(command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> Ended:
+    """Run a command to its end.
 
     The command leads a process group of its own; SIGTERM to us goes to that group, once.
     Raises OSError when it cannot be started.
@@ -51,7 +60,8 @@ def run(command: Sequence[str], directory: Path, variables: Mapping[str, str]) -
         copying.join(_PATIENCE_SECONDS)
     finally:
         signal.signal(signal.SIGTERM, before)
-    return code if code >= 0 else 128 - code, bytes(kept).decode("utf-8", "replace")
+    errors = bytes(kept).decode("utf-8", "replace")
+    return Ended(code if code >= 0 else 128 - code, errors, stopping)
 
 
 def _terminate(group: int) -> None:
