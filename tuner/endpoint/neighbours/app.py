@@ -20,7 +20,13 @@ from tuner.endpoint.neighbours.protocols import (
     error_answer,
     is_error_body,
 )
-from tuner.endpoint.neighbours.requests import access_key_of, as_moto_reads, body_of, check_json
+from tuner.endpoint.neighbours.requests import (
+    access_key_of,
+    as_moto_reads,
+    body_of,
+    check_json,
+    check_sagemaker,
+)
 from tuner.service.metrics import MetricSource
 
 if TYPE_CHECKING:
@@ -34,6 +40,8 @@ log = logging.getLogger("tuner.endpoint")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 _MISSING = "The service {} needs a library that is not installed here ({}): pip install '{}'"
+_SAID_BY_CLIENTS = re.compile(rb"An error occurred \(\w+\) when calling the \w+ operation: ")
+"""moto has a few messages as botocore shows them, and botocore would say it again."""
 _OURS_ALONE = ("content-length", "transfer-encoding", "connection", "server", "date")
 
 
@@ -57,6 +65,8 @@ class _Neighbours:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, headers, body = self._answer(environ)
+        if status >= 400:
+            body = _SAID_BY_CLIENTS.sub(b"", body)
         sent = [(name, value) for name, value in headers if _passes(name)]
         sent.append(("Content-Length", str(len(body))))
         start_response(f"{status} {_phrase(status)}", sent)
@@ -110,6 +120,8 @@ class _Neighbours:
         refused = refusal(name, call)
         if refused is not None:
             return _refused(call, *refused)
+        if name == "sagemaker":
+            check_sagemaker(call, body)
         try:
             return _spoken(call, moto.answer(name, given))
         except Exception as error:
