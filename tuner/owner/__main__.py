@@ -90,8 +90,10 @@ def _own(settings: Settings, lock: int, report: Report) -> int:
     """Serve the home to the end; the lock's file tells people our pid."""
     import logging
 
+    from tuner.owner.limits import allow_many_files
     from tuner.owner.log import log_to
 
+    allow_many_files()
     sys.setswitchinterval(SWITCH_SECONDS)
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
