@@ -19,6 +19,7 @@ from tuner.backends.places import Places, hosts_file, hosts_of
 from tuner.backends.processes import MARKER
 from tuner.backends.removal import remove_tree
 from tuner.domain.definitions import Channel, InputMode
+from tuner.domain.errors import told_of
 from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
@@ -301,10 +302,11 @@ class ProcessBackend:
         except ContainerError as error:
             self._fault(key, FailureKind.CLIENT, str(error))
         except (KeeperUnavailable, OutputError, OSError) as error:
-            self._fault(key, FailureKind.INTERNAL, _internal(str(error)))
+            _log.error("attempt %s: %s", key, error)
+            self._fault(key, FailureKind.INTERNAL, _internal(told_of(error)))
         except Exception as error:
             _log.exception("attempt %s", key)
-            self._fault(key, FailureKind.INTERNAL, _internal(repr(error)))
+            self._fault(key, FailureKind.INTERNAL, _internal(type(error).__name__))
 
     def _fault(self, key: AttemptKey, kind: FailureKind, text: str) -> None:
         self._running.pop(key, None)

@@ -27,6 +27,11 @@ class Fault:
         return replace(self, message=f"{member}: {self.message}")
 
 
+def told_of(error: Exception) -> str:
+    """Of an error, what clients may read: what the system says, not of which file it says it."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
 class AwsError(Exception):
     """An answer of the service that is an error.
 
