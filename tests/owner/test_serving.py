@@ -8,13 +8,14 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.owner.homes import (
     alive,
@@ -147,6 +148,47 @@ def test_the_key_of_a_home_is_its_own_and_stays(client: Client, tmp_path: Path) 
     until(lambda: not alive(pid))
     assert client.call("Tuner.Endpoint") == key
     assert (client.settings.home / "access-key.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_that_sts_gives_out_are_served_as_long_as_they_hold(client: Client) -> None:
+    served, key = serve(client, Authenticate=True), client.call("Tuner.Endpoint")
+
+    def boto(service: str, given: Mapping[str, Any]) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=served["Url"],
+            region_name="eu-north-1",
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given.get("SessionToken"),
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def refused(given: Mapping[str, Any]) -> bool:
+        with pytest.raises(ClientError) as caught:
+            boto("sts", given).get_caller_identity()
+        return bool(caught.value.response["Error"]["Code"] == "InvalidClientTokenId")
+
+    sts, iam = boto("sts", key), boto("iam", key)
+    role = {"RoleArn": "arn:aws:iam::123456789012:role/other", "RoleSessionName": "me"}
+    assumed = sts.assume_role(**role)["Credentials"]
+    assert boto("s3", assumed).list_buckets()["Buckets"] == []
+    assert boto("sts", assumed).get_caller_identity()["Arn"].endswith("assumed-role/other/me")
+    assert boto("sagemaker", sts.get_session_token()["Credentials"]).list_training_jobs()
+    assert boto("logs", sts.get_federation_token(Name="me")["Credentials"]).describe_log_groups()
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        boto("s3", assumed | {"SecretAccessKey": "another"}).list_buckets()
+
+    iam.create_user(UserName="me")
+    own = iam.create_access_key(UserName="me")["AccessKey"]
+    assert boto("sts", own).get_caller_identity()["Arn"].endswith(":user/me")
+    iam.update_access_key(UserName="me", AccessKeyId=own["AccessKeyId"], Status="Inactive")
+    assert refused(own)
+    iam.update_access_key(UserName="me", AccessKeyId=own["AccessKeyId"], Status="Active")
+    assert boto("s3", own).list_buckets()
+    iam.delete_access_key(UserName="me", AccessKeyId=own["AccessKeyId"])
+    assert refused(own)
+    assert refused({"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "x"})
 
 
 def test_boto3_reaches_sagemaker_and_s3_while_other_clients_come_and_go(client: Client) -> None:

@@ -39,7 +39,7 @@ class Endpoint:
 
     def __init__(self, service: Service, call: Call, key: AccessKey) -> None:
         # imported here because a home that nobody serves does without
-        from tuner.endpoint.neighbours import neighbours_app
+        from tuner.endpoint.neighbours import Neighbours
         from tuner.endpoint.s3 import s3_app
         from tuner.service.metrics import MetricSource
 
@@ -48,7 +48,7 @@ class Endpoint:
         self._settings = context.settings
         self._call = call
         self._s3 = s3_app(context.ports.objects)
-        self._neighbours = neighbours_app(context.settings.account, metrics)
+        self._neighbours = Neighbours(context.settings.account, metrics)
         self._key = key
 
     def app(self, authenticate: bool) -> WSGIApplication:
@@ -75,8 +75,9 @@ class Endpoint:
         )
 
     def _secret_of(self, access_key_id: str) -> str | None:
-        known = access_key_id == self._key.access_key_id
-        return self._key.secret_access_key if known else None
+        if access_key_id == self._key.access_key_id:
+            return self._key.secret_access_key
+        return self._neighbours.secret_of(access_key_id)
 
 
 def jobs_socket(home: Path) -> socket.socket | None:

@@ -30,7 +30,7 @@ from tuner.endpoint.neighbours.requests import (
 from tuner.service.metrics import MetricSource
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from tuner.endpoint.neighbours.mounted import Moto
 
@@ -45,18 +45,15 @@ _SAID_BY_CLIENTS = re.compile(rb"An error occurred \(\w+\) when calling the \w+ 
 _OURS_ALONE = ("content-length", "transfer-encoding", "connection", "server", "date")
 
 
-def neighbours_app(account: str, metrics: MetricSource) -> WSGIApplication:
-    """AWS's other services, by moto in this process.
+class Neighbours:
+    """A WSGI application: AWS's other services, by moto in this process.
 
     Whoever mounts it has checked who calls, bounded the body, and put the signing name and the
     region into `amtlocal.service` and `amtlocal.region`. moto is imported at the first request.
     What the services remember lives as long as this process; `metrics` are read from the store.
     No answer is a 5xx.
     """
-    return _Neighbours(account, metrics)
 
-
-class _Neighbours:
     def __init__(self, account: str, metrics: MetricSource) -> None:
         self._account = account
         self._metrics = metrics
@@ -71,6 +68,10 @@ class _Neighbours:
         sent.append(("Content-Length", str(len(body))))
         start_response(f"{status} {_phrase(status)}", sent)
         return [body]
+
+    def secret_of(self, access_key: str) -> str | None:
+        """That of an access key which STS or IAM gave out here; None for others."""
+        return self._moto.secret_of(access_key) if self._moto is not None else None
 
     def _answer(self, environ: WSGIEnvironment) -> Answer:
         service = str(environ["amtlocal.service"]).lower()
