@@ -41,7 +41,7 @@ from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
 from tuner.training.inputs import InputError, InputViews
 from tuner.training.outputs import OutputError
-from tuner.training.toolkit import arguments, user_parameters
+from tuner.training.toolkit import arguments, script_parameters
 
 if TYPE_CHECKING:
     from tuner.backends.instance import Program
@@ -183,7 +183,7 @@ class ProcessBackend:
         parameters = job.hyper_parameters
         uri = script_mode.submit_directory_of(parameters) or ""
         archive = self._views.file(uri) if uri.startswith("s3://") else None
-        given = arguments(user_parameters(parameters))
+        given = arguments(script_parameters(job))
         place = self._home / "environments"
         return script_mode.instructions(job.spec, parameters, given, archive, place)
 
