@@ -141,6 +141,20 @@ def test_an_unusable_request_is_refused(client: Client, wanted: dict[str, Any]) 
     assert refusal(client, **wanted)
 
 
+def test_an_upload_waits_on_the_disk_of_the_home(client: Client) -> None:
+    port, home = serve(client)["Port"], client.settings.home
+    opened = Path(f"/proc/{owner_pid(home)}/fd")
+
+    def waits() -> bool:
+        names = [str(entry.readlink()) for entry in opened.iterdir() if entry.is_symlink()]
+        return any(Path(name).parent == home and name.endswith("(deleted)") for name in names)
+
+    with socket.create_connection(("127.0.0.1", port)) as upload:
+        head = b"PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n"
+        upload.sendall(head + b"x" * 1_000_000)
+        until(waits)
+
+
 def test_the_key_of_a_home_is_its_own_and_stays(client: Client, tmp_path: Path) -> None:
     key = client.call("Tuner.Endpoint")
     pid = owner_pid(client.settings.home)
