@@ -32,7 +32,6 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
     raw_headers: tuple[tuple[str, str], ...] = ()
     announced_empty = False
     expect_continue: bool
-    expect_continue: bool
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)  # raises for what is malformed
