@@ -209,3 +209,23 @@ def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     outcome = Instance(tmp_path).run(None, program=None, command=["/no/such/thing"])
     assert outcome.code == 127
     assert outcome.failure == "cannot start /no/such/thing: No such file or directory"
+
+
+SLOW_LINE = """
+import sys, time
+for part, stream in [("loss=1", sys.stdout), ("noise\\n", sys.stderr), ("\\n", sys.stdout)]:
+    print(part, end="", file=stream, flush=True)
+    time.sleep(0.3)
+print("no newline", end="")
+"""
+
+
+def test_a_line_of_one_stream_is_not_cut_by_the_other(tmp_path: Path) -> None:
+    outcome = Instance(tmp_path).run({"train.py": SLOW_LINE})
+    assert outcome.code == 0, outcome.output
+    assert {"loss=1", "noise", "no newline"} <= set(outcome.lines)
+
+
+def test_prints_come_before_the_traceback_that_follows_them(tmp_path: Path) -> None:
+    outcome = Instance(tmp_path).run({"train.py": "print('last words')\n1 / 0\n"})
+    assert outcome.output.index("last words") < outcome.output.index("Traceback")
