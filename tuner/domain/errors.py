@@ -77,6 +77,12 @@ class ResourceNotFoundException(AwsError):
     code = "ResourceNotFoundException"
 
 
+class ResourceAlreadyExistsException(AwsError):
+    """CloudWatch Logs' word for a name that is taken."""
+
+    code = "ResourceAlreadyExistsException"
+
+
 class InvalidParameterException(AwsError):
     code = "InvalidParameterException"
 
