@@ -99,7 +99,26 @@ class ProcessBackend:
     def capacity(self) -> Capacity:
         return self._capacity
 
-    def capabilities(self) -> Capabilities:
+    def image_fault(self, image: str, *, user_code: bool) -> str | None:
+        try:
+            container = find_container(image, self._image_map, user_code=user_code)
+        except ContainerError as error:
+            return str(error)
+        if container is not None:
+            return None
+        return (
+            f"No local container is known for the training image {image!r}. Known are the images "
+            "of SageMaker's built-in XGBoost and of its frameworks (`tuner images` lists them); "
+            "map any other one to a program of this machine: TUNER_IMAGE_MAP='IMAGE=PROGRAM', "
+            "where PROGRAM is an executable file, or a directory with a program named train or "
+            "a container.json."
+        )
+
+    def holds(self, key: AttemptKey) -> bool:
+        """Whether an attempt was given to this backend and not released."""
+        return self._places.directory(key).exists()
+
+    def capabilities(self, image: str | None = None) -> Capabilities:
         try:
             note = self._without_namespaces()
         except KeeperUnavailable as error:

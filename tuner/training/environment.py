@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tuner.domain.jobs import TrainingJob
@@ -75,7 +75,6 @@ def program_environment(
     temporary.mkdir(parents=True, exist_ok=True)
     base = OPT_ML if private_opt_ml else str(base_dir)
     resources = resource_config(job, host, hosts, network_interface)
-    region = job.scope.region
     inherited = (*_INHERITED, *_PIP_SETTINGS) if container.runs_user_code else _INHERITED
     variables = {
         "LANG": "C.UTF-8",
@@ -83,24 +82,51 @@ def program_environment(
         "PATH": _search_path(),
         "HOME": str(home),
         "TMPDIR": str(temporary),
-        "PYTHONUNBUFFERED": "1",
-        "TRAINING_JOB_NAME": job.name,
-        "TRAINING_JOB_ARN": job.arn,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **_for_any_program(job, cpus, endpoint_url),
         "SAGEMAKER_BASE_DIR": base,
-        **dict.fromkeys(_THREAD_COUNTS, str(cpus)),
         **toolkit_variables(job, container, resources, base, cpus),
     }
-    if endpoint_url is not None:
-        variables["AWS_ENDPOINT_URL"] = endpoint_url
     variables.update(job.spec.environment or {})
     if instructions is not None:
         variables[INSTRUCTIONS] = str(instructions)
     return {name: value for name, value in variables.items() if _passable(name, value)}
+
+
+def image_environment(
+    job: TrainingJob, cpus: int, endpoint_url: str | None, image: Mapping[str, str]
+) -> dict[str, str]:
+    """What a container gets beside the variables of its `image`, which win over our defaults;
+    the spec's Environment wins over all. SM_* are the business of a toolkit in the image."""
+    ours = _for_any_program(job, cpus, endpoint_url)
+    variables = {
+        **{name: value for name, value in ours.items() if name not in image},
+        **_identity(job),
+        **(job.spec.environment or {}),
+    }
+    return {name: value for name, value in variables.items() if _passable(name, value)}
+
+
+def _for_any_program(job: TrainingJob, cpus: int, endpoint_url: str | None) -> dict[str, str]:
+    variables = {
+        "PYTHONUNBUFFERED": "1",
+        **_identity(job),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **dict.fromkeys(_THREAD_COUNTS, str(cpus)),
+    }
+    if endpoint_url is not None:
+        variables["AWS_ENDPOINT_URL"] = endpoint_url
+    return variables
+
+
+def _identity(job: TrainingJob) -> dict[str, str]:
+    return {
+        "TRAINING_JOB_NAME": job.name,
+        "TRAINING_JOB_ARN": job.arn,
+        "AWS_REGION": job.scope.region,
+        "AWS_DEFAULT_REGION": job.scope.region,
+    }
 
 
 def _search_path() -> str:

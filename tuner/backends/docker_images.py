@@ -1,0 +1,81 @@
+"""Which image of the engine a training image is, and how it gets there."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable
+from tuner.training.containers import ContainerError, find_container
+
+log = logging.getLogger(__name__)
+
+BUNDLED = "amtlocal/"
+"""The repository of a bundled container's image, before its name."""
+
+
+class ImageError(Exception):
+    """An image is not there and cannot be pulled; the text says why."""
+
+
+class Images:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._pulling: dict[str, threading.Lock] = {}
+
+    def local(self, image: str) -> Mapping[str, Any] | None:
+        """What the engine says of an image that it has: the very one, or the one that was built
+        from the bundled container that stands for it. Raises EngineUnavailable."""
+        found = self._engine.image(image)
+        bundled = bundled_image(image)
+        return self._engine.image(bundled) if found is None and bundled is not None else found
+
+    def fault(self, image: str) -> str | None:
+        """Why an image cannot be run; None when it is there or its registry has it."""
+        try:
+            if self.local(image) is not None:
+                return None
+            self._engine.can_pull(image)
+        except (EngineUnavailable, EngineRefused) as error:
+            return _not_to_be_had(image, str(error))
+        return None
+
+    def fetch(self, image: str) -> Mapping[str, Any]:
+        """The image as `local` gives it, pulled where it is not there. Raises ImageError, or
+        EngineUnavailable."""
+        with self._lock:
+            pulling = self._pulling.setdefault(image, threading.Lock())
+        with pulling:
+            found = self.local(image)
+            if found is not None:
+                return found
+            log.info("pulling the image %s", image)
+            try:
+                for step in self._engine.pull(image):
+                    log.info("pulling %s: %s", image, step)
+            except EngineRefused as error:
+                raise ImageError(_not_to_be_had(image, str(error))) from error
+            found = self._engine.image(image)
+        if found is None:
+            raise ImageError(_not_to_be_had(image, "its registry gave something else"))
+        return found
+
+
+def bundled_image(image: str) -> str | None:
+    """The local image of the bundled container that stands for an image of AWS's."""
+    try:
+        container = find_container(image, {})
+    except ContainerError:
+        return None
+    if container is None or container.runs_user_code:
+        return None
+    return f"{BUNDLED}{container.name}"
+
+
+def _not_to_be_had(image: str, reason: str) -> str:
+    bundled = bundled_image(image)
+    advice = f" Build {bundled} to run it locally." if bundled is not None else ""
+    return f"The training image {image!r} is not here and cannot be pulled: {reason}.{advice}"
