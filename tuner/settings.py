@@ -34,11 +34,10 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Raises SettingsError for a value that is no number or no mapping."""
         home = Path(environ.get("TUNER_HOME") or Path.home() / ".amtlocal").expanduser()
-        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         return cls(
             home=home.absolute(),
             account=environ.get("TUNER_ACCOUNT") or DEFAULT_ACCOUNT,
-            region=region,
+            region=_region(environ),
             cpus=_positive_integer(environ, "TUNER_CPUS"),
             memory_mib=_positive_integer(environ, "TUNER_MEMORY_MIB"),
             backend=environ.get("TUNER_BACKEND") or "process",
@@ -68,6 +67,24 @@ class Settings:
         }
 
 
+def _region(environ: Mapping[str, str]) -> str:
+    """As boto3 finds it: a variable's, else that of the user's AWS profile."""
+    named = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    config = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+    if named or not Path(config).expanduser().is_file():
+        return named or DEFAULT_REGION
+    # most users of a variable do without the import
+    from botocore.configloader import load_config
+    from botocore.exceptions import ConfigNotFound, ConfigParseError
+
+    profile = environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
+    try:
+        region = load_config(config)["profiles"].get(profile, {}).get("region")
+    except (ConfigNotFound, ConfigParseError):
+        return DEFAULT_REGION
+    return region if isinstance(region, str) and region else DEFAULT_REGION
+
+
 def _positive_integer(environ: Mapping[str, str], name: str) -> int | None:
     text = environ.get(name)
     if not text:
@@ -81,5 +98,11 @@ def _image_map(text: str) -> dict[str, str]:
     pairs = [item.split("=", 1) for item in text.split(",") if item.strip()]
     for pair in pairs:
         if len(pair) != 2 or not pair[0].strip() or not pair[1].strip():
-            raise SettingsError("TUNER_IMAGE_MAP must be IMAGE=DIRECTORY[,IMAGE=DIRECTORY...].")
-    return {uri.strip(): str(Path(path.strip()).absolute()) for uri, path in pairs}
+            raise SettingsError("TUNER_IMAGE_MAP must be IMAGE=LOCAL[,IMAGE=LOCAL...].")
+    return {uri.strip(): _local_container(local.strip()) for uri, local in pairs}
+
+
+def _local_container(local: str) -> str:
+    """A path is made absolute; the name of a bundled container is one word and stays."""
+    path = Path(local)
+    return str(path.absolute()) if os.sep in local or path.exists() else local

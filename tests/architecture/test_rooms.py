@@ -26,7 +26,9 @@ MAY_IMPORT = {
     "endpoint": {"service", "shapes", "domain", "settings"},
     "client": {"owner", "domain", "settings"},
     "job": {"client", "domain", "settings"},
-    "cli": {"client", "job", "domain", "settings", "shapes"},
+    "exec": {"client", "domain", "settings"},
+    "testing": {"exec", "client", "backends", "domain", "settings"},
+    "cli": {"client", "exec", "job", "domain", "settings", "shapes"},
     "__init__": {"client", "job", "domain", "settings"},
 }  # fmt: skip
 

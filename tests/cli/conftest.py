@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.owner.homes import environment, owned, specification, write_program
+from tests.owner.homes import (
+    environment,
+    owned,
+    owner_pid,
+    specification,
+    until,
+    write_program,
+)
 
 COMMAND = [sys.executable, "-c", "from tuner.cli import main; main()"]
 
@@ -58,6 +69,25 @@ class CommandLine:
         path = self.directory / f"{name}.json"
         path.write_text(json.dumps(document, indent=2))
         return path
+
+
+def opens(url: str) -> bool:
+    """Whether somebody listens at a URL."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def replace_owner(home: Path, url: str) -> None:
+    """Kill the owner of a home and wait until another one serves the URL."""
+    killed = owner_pid(home)
+    os.kill(killed, signal.SIGKILL)
+    # a killed process may listen until the last of its threads is gone; its lock tells
+    until(lambda: (home / "owner.lock").read_text().strip() not in ("", str(killed)))
+    until(lambda: opens(url))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,9 +16,10 @@ from tuner.endpoint.access import AccessRecord
 from tuner.endpoint.channel import Channel
 from tuner.endpoint.gateway import gateway
 from tuner.endpoint.guard import Admit
+from tuner.endpoint.neighbours import neighbours_app
 from tuner.endpoint.s3 import s3_app
-from tuner.service import Service
-from tuner.service.logs import GROUP
+from tuner.service import Service, logs
+from tuner.service.metrics import MetricSource
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -81,19 +82,21 @@ def endpoint(
     neighbours: WSGIApplication,
     access: Callable[[AccessRecord], None] = lambda record: None,
 ) -> WSGIApplication:
-    def logs_are_ours(operation: str, params: Mapping[str, Any]) -> bool:
-        return params.get("logGroupName") == GROUP
-
     return gateway(
         service.call,
         s3_app(service.context.ports.objects),
         neighbours,
-        logs_are_ours=logs_are_ours,
+        logs_are_ours=logs.is_ours,
         account=ACCOUNT,
         region=REGION,
         admit=admit,
         access=access,
     )
+
+
+def neighbours_of(service: Service) -> WSGIApplication:
+    """The real ones."""
+    return neighbours_app(ACCOUNT, MetricSource(service.context.ports.records, ACCOUNT))
 
 
 def client(

@@ -156,7 +156,7 @@ def test_presigned_urls_of_version_2_are_for_s3(door: Door) -> None:
         ("ecr", "describe_repositories", {}),
         ("sagemaker", "list_models", {}),
         ("sagemaker", "list_tags", {"ResourceArn": "arn:aws:sagemaker:us-west-2:1:model/m"}),
-        ("logs", "describe_log_groups", {}),
+        ("logs", "describe_log_groups", {"logGroupNamePrefix": "/other"}),
         ("logs", "get_log_events", {"logGroupName": "other", "logStreamName": "s"}),
         ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "e", "Body": b"x"}),
     ],

@@ -339,3 +339,12 @@ def test_names_are_taken_in_any_case(home: Home) -> None:
         home.call("CreateHyperParameterTuningJob", **tuning("TAKEN", jobs=1, parallel=1))
     home.wait("Taken")
     home.wait_training_job("Taken-Once")
+
+
+def test_an_unknown_image_is_named_before_what_follows_from_it(home: Home) -> None:
+    request = changed(
+        tuning("refused"), f"{DEFINITION}.AlgorithmSpecification.TrainingImage", "nobody/knows"
+    )
+    del request[DEFINITION]["AlgorithmSpecification"]["MetricDefinitions"]
+    with pytest.raises(ValidationException, match=r"^No local container .*nobody/knows"):
+        home.call("CreateHyperParameterTuningJob", **request)

@@ -12,7 +12,7 @@ from tuner.domain.definitions import Tag
 from tuner.domain.errors import SerializationException, ValidationException
 from tuner.domain.jobs import MetricPoint
 from tuner.domain.statuses import TrainingJobStatus
-from tuner.shapes.search import record_shape
+from tuner.shapes.search_properties import record_shape
 
 STORED = 40
 

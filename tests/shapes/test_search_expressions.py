@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.domain.errors import ValidationException
-from tuner.shapes.search import compiled, hidden, property_of, sort_key, sorted_by
+from tuner.shapes.search import compiled, hidden
+from tuner.shapes.search_properties import property_of, sort_key, sorted_by
 
 RECORD: dict[str, Any] = {
     "TrainingJobName": "forest-007",

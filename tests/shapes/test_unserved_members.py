@@ -64,6 +64,30 @@ def test_switching_off_what_is_not_there_is_no_fault(key: tuple[str, str]) -> No
     parse_training_job(params)
 
 
+OF_SDK_V2 = {
+    "DebugHookConfig": {"S3OutputPath": "s3://bucket/", "CollectionConfigurations": []},
+    "ProfilerConfig": {"S3OutputPath": "s3://bucket/", "DisableProfiler": False},
+}
+
+
+def test_what_sdk_v2_sends_with_every_estimator_is_no_fault() -> None:
+    params = {**valid_request("CreateTrainingJob"), **OF_SDK_V2}
+    assert unserved_members("CreateTrainingJob", params) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("DebugHookConfig", {"CollectionConfigurations": [{"CollectionName": "losses"}]}),
+        ("DebugHookConfig", {"HookParameters": {"save_interval": "1"}}),
+        ("ProfilerConfig", {"ProfilingIntervalInMilliseconds": 500}),
+    ],
+)
+def test_debugging_that_is_asked_for_is_refused(name: str, more: dict[str, object]) -> None:
+    params = {**valid_request("CreateTrainingJob"), name: {**OF_SDK_V2[name], **more}}
+    assert [fault.path for fault in unserved_members("CreateTrainingJob", params)] == [name]
+
+
 @pytest.mark.parametrize("name", ["AlgorithmSpecification", "ResourceConfig", "StoppingCondition"])
 def test_members_that_only_serverless_training_omits_are_required(name: str) -> None:
     params = valid_request("CreateTrainingJob")

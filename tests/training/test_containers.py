@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from tuner.domain.definitions import ObjectiveType
-from tuner.training.containers import ContainerError, bundled_containers, find_container
+from tuner.training.containers import (
+    ContainerError,
+    bundled_containers,
+    find_container,
+    image_rows,
+)
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1.0"
 
@@ -114,10 +119,98 @@ def test_every_bundled_container_is_found_by_its_plain_name() -> None:
         assert find_container(container.name, {}) == container
 
 
-def test_the_built_in_xgboost_stands_for_its_image_uris() -> None:
-    uri = "257758044811.dkr.ecr.us-east-2.amazonaws.com/sagemaker-xgboost:1.7-1"
-    container = find_container(uri, {})
+ECR = "763104351884.dkr.ecr.us-west-2.amazonaws.com/"
+FRAMEWORKS = [
+    "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
+    "450853457545.dkr.ecr.cn-north-1.amazonaws.com.cn/sagemaker-scikit-learn:1.2-1-cpu-py3",
+    f"{ECR}pytorch-training:2.6-cpu-py312",
+    f"{ECR}pytorch-training@sha256:{'0' * 64}",
+    "446045086412.dkr.ecr.us-gov-east-1.amazonaws.com/pytorch-training:2.1-cpu-py310",
+    "886529160074.dkr.ecr.us-iso-east-1.c2s.ic.gov/pytorch-training:2.1-cpu-py310",
+    "454834333376.dkr.ecr.us-isof-south-1.csp.hci.ic.gov/pytorch-training:2.1-cpu-py310",
+    "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/tensorflow-training:2.14-cpu-py310",
+    f"{ECR}huggingface-pytorch-training:2.1.0-transformers4.36.0-gpu-py310-cu121-ubuntu20.04",
+    f"{ECR}mxnet-training:1.9.0-cpu-py38",
+    "236514542706.dkr.ecr-fips.us-east-1.amazonaws.com/sagemaker-base-python-310:1.0",
+    "public.ecr.aws/sagemaker/sagemaker-distribution:latest-cpu",
+]
+XGBOOST = [
+    "257758044811.dkr.ecr.us-east-2.amazonaws.com/sagemaker-xgboost:1.7-1",
+    "094389454867.dkr.ecr.us-isob-east-1.sc2s.sgov.gov/sagemaker-xgboost:1.7-1",
+    "433757028032.dkr.ecr.us-west-2.amazonaws.com/xgboost:1",
+]
+
+
+@pytest.mark.parametrize("image", FRAMEWORKS)
+def test_framework_images_of_all_partitions_run_scripts(image: str) -> None:
+    container = find_container(image, {})
 
     assert container is not None
-    assert container.name == "xgboost"
-    assert container.algorithm.built_in
+    assert container.runs_user_code
+    assert not container.algorithm.built_in
+    assert find_container(image, {}, user_code=True) == container
+
+
+@pytest.mark.parametrize("image", XGBOOST)
+def test_the_xgboost_image_is_the_algorithm_or_runs_a_script(image: str) -> None:
+    algorithm = find_container(image, {})
+    script = find_container(image, {}, user_code=True)
+
+    assert algorithm is not None and script is not None
+    assert (algorithm.name, algorithm.algorithm.built_in) == ("xgboost", True)
+    assert (script.name, script.algorithm.metrics) == ("script", ())
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        f"{ECR}pytorch-inference:2.6-cpu-py312",
+        f"{ECR}other/pytorch-training:2",
+        "433757028032.dkr.ecr.us-west-2.amazonaws.com/xgboost:2",
+        "763104351884.dkr.ecr.us-west-2.amazonaws.com.evil.org/pytorch-training:2",
+        "evil.org/763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2",
+        "pytorch-training:2",
+    ],
+)
+def test_other_images_stay_unknown(image: str) -> None:
+    assert find_container(image, {}, user_code=True) is None
+
+
+def test_a_mapped_image_runs_its_own_program_in_script_mode_too(tmp_path: Path) -> None:
+    write_manifest(tmp_path)
+
+    container = find_container(URI, {URI: str(tmp_path)}, user_code=True)
+
+    assert container is not None
+    assert container.name == "mine"
+
+
+def test_an_image_may_be_mapped_to_a_program_or_to_a_bundled_container(tmp_path: Path) -> None:
+    program = tmp_path / "fit.sh"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+
+    mapped = find_container(URI, {URI: str(program)})
+    bundled = find_container(URI, {URI: "script"})
+
+    assert mapped is not None and bundled is not None
+    assert (mapped.name, mapped.command) == ("fit.sh", (str(program),))
+    assert bundled.runs_user_code
+
+
+def test_the_map_is_listed_with_mapped_images_first(tmp_path: Path) -> None:
+    write_manifest(tmp_path)
+
+    rows = image_rows({URI: str(tmp_path), "broken": "/no/such/place"})
+
+    assert [(row.image, row.container, row.mode) for row in rows[:2]] == [
+        (URI, "mine", "mapped"),
+        ("broken", "place", "mapped"),
+    ]
+    assert "neither an executable file" in rows[1].command
+    listed = {(row.image, row.container, row.mode) for row in rows}
+    assert {
+        ("*/sagemaker-xgboost", "xgboost", "algorithm"),
+        ("*/sagemaker-xgboost", "script", "script"),
+        ("*/sagemaker-scikit-learn", "script", "script"),
+    } <= listed

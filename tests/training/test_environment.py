@@ -96,6 +96,25 @@ def test_the_toolkit_s_variables_are_set(tmp_path: Path) -> None:
     assert json.loads(environment["SM_TRAINING_ENV"])["hyperparameters"] == parameters
 
 
+def test_a_container_for_users_code_is_told_what_to_run_and_where_packages_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
+    job = training_job(spec=spec(environment={"TUNER_SCRIPT": "/else"}))
+    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint_url": None, "cpus": 1}
+    algorithm = Algorithm(name="script", built_in=False)
+    script = Container("script", tmp_path, ("/bin/train",), algorithm, runs_user_code=True)
+    told = tmp_path / "script.json"
+
+    environment = program_environment(
+        job, script, "algo-1", ["algo-1"], tmp_path, instructions=told, **options
+    )
+
+    assert environment["TUNER_SCRIPT"] == str(told)
+    assert environment["PIP_FIND_LINKS"] == "/wheels"
+    assert "PIP_FIND_LINKS" not in environment_of(training_job(), tmp_path)
+
+
 def test_without_a_private_opt_ml_paths_are_below_the_tree(tmp_path: Path) -> None:
     environment = environment_of(training_job(), tmp_path, private_opt_ml=False)
 

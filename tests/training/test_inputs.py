@@ -12,7 +12,7 @@ from training_job import channel
 
 from tuner.domain.definitions import Channel, DataSource, S3DataDistributionType
 from tuner.store.objects import FileObjects
-from tuner.training.inputs import InputError, InputViews, missing_input
+from tuner.training.inputs import InputError, InputViews, missing_input, missing_object
 
 ROLE = "arn:aws:iam::123456789012:role/training"
 
@@ -191,6 +191,29 @@ def test_a_missing_input_is_told_in_the_words_of_aws(
     assert missing_input(channel("s3://none/x"), objects, ROLE, "us-west-2") is not None
     put(objects, "empty/now-there-is-one")
     assert missing_input(channel("s3://data/empty/"), objects, ROLE, "us-west-2") is None
+
+
+def test_a_single_object_becomes_a_file_that_follows_its_content(
+    objects: FileObjects, views: InputViews
+) -> None:
+    put(objects, "code/sourcedir.tar.gz")
+    first = views.file("s3://data/code/sourcedir.tar.gz")
+    again = views.file("s3://data/code/sourcedir.tar.gz")
+    objects.put("data", "code/sourcedir.tar.gz", io.BytesIO(b"changed"))
+    changed = views.file("s3://data/code/sourcedir.tar.gz")
+
+    assert first == again != changed
+    assert changed.read_bytes() == b"changed"
+
+
+def test_a_prefix_is_no_object(objects: FileObjects, views: InputViews) -> None:
+    put(objects, "code/sourcedir.tar.gz")
+
+    with pytest.raises(InputError, match="No S3 objects found"):
+        views.file("s3://data/code/")
+    text = missing_object("s3://data/code/", objects, ROLE, "us-west-2")
+    assert text is not None and text.startswith('No S3 objects found under S3 URL "s3://data/code')
+    assert missing_object("s3://data/code/sourcedir.tar.gz", objects, ROLE, "us-west-2") is None
 
 
 def test_other_sources_are_refused(views: InputViews) -> None:

@@ -18,6 +18,10 @@ class AccessLog:
         if self._stream is not None:
             self._stream.seek(0, os.SEEK_END)
 
+    def show(self) -> None:
+        for line in self.new_lines():
+            print(line, flush=True)
+
     def new_lines(self) -> Iterator[str]:
         """The whole lines since the last call, with nothing a terminal would obey."""
         yield from self._read()

@@ -20,19 +20,19 @@ _SPEC = click.argument("spec", metavar="SPEC.json", type=click.Path(dir_okay=Fal
 def _image_map(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> str:
     """What to add to TUNER_IMAGE_MAP."""
     for pair in pairs:
-        image, equals, directory = pair.partition("=")
-        if not (image.strip() and equals and directory.strip()) or "," in pair:
-            raise click.BadParameter(f"{pair!r} is not IMAGE=DIRECTORY, both without a comma.")
+        image, equals, local = pair.partition("=")
+        if not (image.strip() and equals and local.strip()) or "," in pair:
+            raise click.BadParameter(f"{pair!r} is not IMAGE=LOCAL, both without a comma.")
     return ",".join(pairs)
 
 
 _IMAGE_MAP = click.option(
     "--image-map",
-    metavar="IMAGE=DIRECTORY",
+    metavar="IMAGE=LOCAL",
     multiple=True,
     callback=_image_map,
-    help="A training image and the directory of the program to run for it; also several times. "
-    "Added to TUNER_IMAGE_MAP.",
+    help="A training image and what runs for it: a directory with a container.json or an "
+    "executable train, or an executable file. Repeatable; added to TUNER_IMAGE_MAP.",
 )
 
 
@@ -247,3 +247,13 @@ def execute(command: tuple[str, ...]) -> int:
     from tuner.cli.execute import execute
 
     return execute(_client(), command)
+
+
+@tuner.command()
+@_IMAGE_MAP
+@_JSON
+def images(image_map: str, as_json: bool) -> None:
+    """List the training images that run here, and the program of each."""
+    from tuner.cli.images import images
+
+    images(_client(image_map), as_json)

@@ -9,7 +9,6 @@ import sys
 from tuner.client import Client
 from tuner.exec import PORT
 from tuner.exec.lease import LOOPBACK, Served
-from tuner.exec.region import in_users_region
 from tuner.exec.variables import Variables, left, variables
 
 
@@ -29,4 +28,4 @@ def _of_home(client: Client) -> Variables:
             f"tuner: nothing serves {client.settings.home} yet: run tuner serve", file=sys.stderr
         )
     url = served.url or f"http://{LOOPBACK}:{PORT}"
-    return variables(served.at(url), in_users_region(client.settings))
+    return variables(served.at(url), client.settings)

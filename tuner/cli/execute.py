@@ -12,7 +12,6 @@ from types import FrameType
 
 from tuner.client import Client
 from tuner.exec.lease import Lease, Served, kept
-from tuner.exec.region import in_users_region
 from tuner.exec.variables import applied, variables, with_sts_detour
 
 NOT_FOUND = 127
@@ -33,7 +32,7 @@ def execute(client: Client, command: Sequence[str]) -> int:
     with _Program() as program:
         served = Served.of(client)
         with kept(Lease(client, served.address), _tell) as url:
-            found = variables(served.at(url), in_users_region(client.settings))
+            found = variables(served.at(url), client.settings)
             try:
                 return program.run(command, with_sts_detour(applied(found)))
             except FileNotFoundError:

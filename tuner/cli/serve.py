@@ -1,4 +1,4 @@
-"""`tuner serve`: open the home's port, show who comes, and close it at the end."""
+"""`tuner serve`: open the home's port, show who comes through it, and close it at the end."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ from tuner.domain.errors import AwsError
 from tuner.exec.lease import RENEW_SECONDS, Address, Lease
 
 _LOOK_EVERY = 0.2
+_ONE_STOP_SECONDS = 1.0
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(client: Client, address: Address, home_option: str | None) -> None:
-    """Serve until one of the usual signals; a second one ends us at once."""
+    """Serve until one of the usual signals. Raises KeyboardInterrupt for one more later on."""
     stop = threading.Event()
+    patience_ends = float("inf")
 
     def told_to_stop(number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        nonlocal patience_ends
+        if time.monotonic() > patience_ends:
+            raise KeyboardInterrupt
+        if not stop.is_set():
+            # who ends a whole session may tell us more than once
+            patience_ends = time.monotonic() + _ONE_STOP_SECONDS
         stop.set()
 
     for number in _STOPS:
@@ -36,6 +43,7 @@ def serve(client: Client, address: Address, home_option: str | None) -> None:
         print(f"serving {url}")
         print(f'in the shell of your program: eval "$(tuner{option} env)"', flush=True)
         _serve(client, lease, log, stop)
+        log.show()
     finally:
         lease.give_back()
     print("no longer serving; running jobs go on", flush=True)
@@ -44,8 +52,7 @@ def serve(client: Client, address: Address, home_option: str | None) -> None:
 def _serve(client: Client, lease: Lease, log: AccessLog, stop: threading.Event) -> None:
     owner, trouble, due = _owner(client), "", 0.0
     while not stop.wait(_LOOK_EVERY):
-        for line in log.new_lines():
-            print(line, flush=True)
+        log.show()
         if time.monotonic() < due:
             continue
         due = time.monotonic() + RENEW_SECONDS

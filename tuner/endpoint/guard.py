@@ -66,12 +66,6 @@ def refuse_foreign_page(incoming: Incoming) -> None:
         raise Refused("AccessDenied", "The request comes from a page of another site.")
 
 
-def is_bucket_host(host: str) -> bool:
-    """Whether the Host names a bucket, in S3's virtual-host style."""
-    parts = _HOST.fullmatch(host)
-    return parts is not None and parts["name"].lower().endswith(".localhost")
-
-
 def _is_ours(name: str, names: frozenset[str]) -> bool:
     if name in names or name == "localhost" or name.endswith(".localhost"):
         return True

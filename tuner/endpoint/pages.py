@@ -7,8 +7,9 @@ import json
 from importlib.metadata import version
 
 from tuner.endpoint.answers import Answer, Refused, bytes_answer
-from tuner.endpoint.guard import OUR_PAGES, is_bucket_host
+from tuner.endpoint.guard import OUR_PAGES
 from tuner.endpoint.incoming import Incoming
+from tuner.endpoint.s3.request import bucket_of_host
 
 _POLICY = (
     ("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; "
@@ -38,7 +39,7 @@ version {version}.</p>
 
 def is_ours(incoming: Incoming) -> bool:
     """Whether the request is for a page, or for `/` from somebody who looks for one."""
-    if is_bucket_host(str(incoming.environ.get("HTTP_HOST", ""))):
+    if bucket_of_host(str(incoming.environ.get("HTTP_HOST", ""))):
         return False
     if (incoming.path + "/").startswith(OUR_PAGES):
         return True

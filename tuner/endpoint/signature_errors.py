@@ -38,12 +38,12 @@ def unsigned(incoming: Incoming) -> Refused:
     )
 
 
-def unknown_key(incoming: Incoming, access_key: str) -> Refused:
+def unknown_key(incoming: Incoming) -> Refused:
     if incoming.protocol is Protocol.S3:
         return Refused(
             "InvalidAccessKeyId",
             "The AWS Access Key Id you provided does not exist in our records.",
-            details={"AWSAccessKeyId": access_key},
+            details={"AWSAccessKeyId": incoming.access_key},
         )
     message = "The security token included in the request is invalid."
     if incoming.protocol in (Protocol.QUERY, Protocol.EC2):
@@ -51,7 +51,10 @@ def unknown_key(incoming: Incoming, access_key: str) -> Refused:
     return _of_json(incoming, "UnrecognizedClientException", message)
 
 
-def wrong_signature(incoming: Incoming, given: str, string: str, canonical: str) -> Refused:
+def wrong_signature(
+    incoming: Incoming, given: str, string: str, canonical: str | None = None
+) -> Refused:
+    """S3 shows what it signed; version 2 has no canonical request."""
     if incoming.protocol is Protocol.S3:
         return Refused(
             "SignatureDoesNotMatch",
@@ -60,7 +63,7 @@ def wrong_signature(incoming: Incoming, given: str, string: str, canonical: str)
                 "AWSAccessKeyId": incoming.access_key,
                 "StringToSign": string,
                 "SignatureProvided": given,
-                "CanonicalRequest": canonical,
+                **({"CanonicalRequest": canonical} if canonical else {}),
             },
         )
     return _invalid(incoming, _MISMATCH + _OF_OTHERS)
@@ -101,13 +104,13 @@ def not_yet_valid(
     return skewed(incoming, time, now, allowed)
 
 
-def expired_url(incoming: Incoming, seconds: int, end: datetime, now: datetime) -> Refused:
+def expired_url(incoming: Incoming, seconds: int | None, end: datetime, now: datetime) -> Refused:
     if incoming.protocol is Protocol.S3:
         return Refused(
             "AccessDenied",
             "Request has expired",
             details={
-                "X-Amz-Expires": str(seconds),
+                **({"X-Amz-Expires": str(seconds)} if seconds is not None else {}),
                 "Expires": f"{end:{_ISO}}",
                 "ServerTime": f"{now:{_ISO}}",
             },

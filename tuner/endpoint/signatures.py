@@ -21,9 +21,10 @@ from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
 
 from tuner.endpoint import signature_errors as errors
+from tuner.endpoint import signatures_v2
 from tuner.endpoint.guard import Admit
 from tuner.endpoint.incoming import Incoming, Scope
-from tuner.endpoint.s3.request import RAW_HEADERS
+from tuner.endpoint.signed_text import headers_of, pairs_of, url_path
 
 SecretOf = Callable[[str], str | None]
 """The secret of an access key id; None for one that is not known. Session tokens are no keys:
@@ -48,18 +49,31 @@ def signed_policy(secret_of: SecretOf, now: Callable[[], float]) -> Admit:
     for its hash, but for S3, which compares it with the signed header as it stores the body.
     """
 
+    def secret(incoming: Incoming) -> str:
+        found = secret_of(incoming.access_key)
+        if found is None:
+            raise errors.unknown_key(incoming)
+        return found
+
     def admit(incoming: Incoming) -> None:
-        claim = _claim(incoming)
-        secret = secret_of(claim.scope.access_key)
-        if secret is None:
-            raise errors.unknown_key(incoming, claim.scope.access_key)
-        _check_time(incoming, claim, datetime.fromtimestamp(now(), UTC))
-        _check_headers(incoming, claim)
-        canonical, string, signature = _expected(incoming, claim, secret)
-        if not hmac.compare_digest(signature.encode(), claim.signature.encode()):
-            raise errors.wrong_signature(incoming, claim.signature, string, canonical)
+        moment = datetime.fromtimestamp(now(), UTC)
+        if signatures_v2.is_presigned(incoming):
+            signatures_v2.check(incoming, secret(incoming), moment)
+        else:
+            check(incoming, secret, moment)
 
     return admit
+
+
+def check(incoming: Incoming, secret: Callable[[Incoming], str], now: datetime) -> None:
+    """Raises Refused unless the request is signed with its secret, at about this time."""
+    claim = _claim(incoming)
+    key = secret(incoming)
+    _check_time(incoming, claim, now)
+    _check_headers(incoming, claim)
+    canonical, string, signature = _expected(incoming, claim, key)
+    if not hmac.compare_digest(signature.encode(), claim.signature.encode()):
+        raise errors.wrong_signature(incoming, claim.signature, string, canonical)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +114,7 @@ def _claim(incoming: Incoming) -> _Claim:
     scope = incoming.scope
     if len(fields) != 3 or scope is None or scope.region is None:
         raise errors.malformed(incoming)
-    headers = _headers(incoming)
+    headers = headers_of(incoming)
     if presigned:
         timestamp = parameters.get("X-Amz-Date", "")
     else:
@@ -122,7 +136,7 @@ def _claim(incoming: Incoming) -> _Claim:
 
 def _refuse_repeated(incoming: Incoming) -> None:
     """A parameter of the signature that comes twice could be read in two ways."""
-    names = [name for name, _ in _pairs(incoming) if name.startswith("X-Amz-")]
+    names = [name for name, _ in pairs_of(incoming) if name.startswith("X-Amz-")]
     if len(names) != len(set(names)):
         raise errors.malformed(incoming)
 
@@ -181,29 +195,16 @@ def _expected(incoming: Incoming, claim: _Claim, secret: str) -> tuple[str, str,
             headers.add_header(name, value)
     parameters = [
         pair
-        for pair in _pairs(incoming)
+        for pair in pairs_of(incoming)
         if not (claim.expires is not None and pair[0] == "X-Amz-Signature")
     ]
-    request = AWSRequest(incoming.method, f"http://host{_url_path(incoming.path)}")
+    request = AWSRequest(incoming.method, f"http://host{url_path(incoming.path)}")
     request.params = parameters  # type: ignore[assignment]  # pairs are taken too
     request.context["timestamp"] = claim.timestamp
     signer.take(headers, _payload(incoming, claim))
     canonical: str = signer.canonical_request(request)
     string: str = signer.string_to_sign(request, canonical)
     return canonical, string, signer.signature(string, request)
-
-
-def _pairs(incoming: Incoming) -> Sequence[tuple[str, str]]:
-    try:
-        return incoming.pairs
-    except ValueError:
-        raise errors.malformed(incoming) from None
-
-
-def _url_path(path: str) -> str:
-    """The path with nothing in it that urllib cuts off or leaves out: what it does not see,
-    nobody would have signed."""
-    return re.sub(r"[^!-~]|#", lambda match: f"%{ord(match[0]):02X}", path)
 
 
 def _payload(incoming: Incoming, claim: _Claim) -> str:
@@ -220,33 +221,10 @@ def _payload(incoming: Incoming, claim: _Claim) -> str:
     return stated
 
 
-def _headers(incoming: Incoming) -> dict[str, list[str]]:
-    """By lower-case name, in order; as they were sent if the server knows."""
-    raw: Sequence[tuple[str, str]] | None = incoming.environ.get(RAW_HEADERS)
-    if raw is None:
-        raw = [
-            (name.removeprefix("HTTP_").replace("_", "-"), value)
-            for name, value in incoming.environ.items()
-            if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH")
-        ]
-    headers: dict[str, list[str]] = {}
-    for name, value in raw:
-        headers.setdefault(name.lower(), []).append(_text(value))
-    return headers
-
-
 def _only(headers: Mapping[str, Sequence[str]], name: str) -> str:
     """Empty unless there is exactly one."""
     values = headers.get(name, ())
     return values[0] if len(values) == 1 else ""
-
-
-def _text(value: str) -> str:
-    """WSGI has header bytes as Latin-1; what is not ASCII is signed as UTF-8."""
-    try:
-        return value.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return value
 
 
 class _Signer(SigV4Auth):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tuner.owner.address import LOCK, LOG, TRY_AGAIN
+from tuner.owner.address import ACCESS_LOG, LOCK, LOG, TRY_AGAIN
 from tuner.settings import Settings, SettingsError
 
 SWITCH_SECONDS = 0.0005
@@ -95,7 +95,7 @@ def _own(settings: Settings, lock: int, report: Report) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
-    log_to(settings.home / LOG)
+    log_to(settings.home / LOG, settings.home / ACCESS_LOG)
     try:
         # imported here because it takes long, and a refused owner is to be quick
         from tuner.owner.owner import Owner

@@ -9,6 +9,7 @@ from pathlib import Path
 
 LOCK = "owner.lock"
 LOG = "owner.log"
+ACCESS_LOG = "access.log"
 SOCKET = "owner.sock"
 TRY_AGAIN = 75
 """Exit status of an owner that found its home taken, or was killed before it served (EX_TEMPFAIL

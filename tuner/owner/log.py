@@ -22,11 +22,16 @@ class _WithOutput(RotatingFileHandler):
                 os.dup2(self.stream.fileno(), descriptor)
 
 
-def log_to(path: Path) -> None:
-    """Send all records of INFO and above to `path`; one older file is kept beside it."""
+def log_to(path: Path, access: Path) -> None:
+    """Send all records of INFO and above to `path`, and those of requests over TCP to `access`;
+    one older file is kept beside each."""
     handler = _WithOutput(path, maxBytes=_LARGEST, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # one line per connection and per queued request is no state change
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    requests = RotatingFileHandler(access, maxBytes=_LARGEST, backupCount=1, encoding="utf-8")
+    logger = logging.getLogger("tuner.access")
+    logger.addHandler(requests)
+    logger.propagate = False

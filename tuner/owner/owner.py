@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from tuner.owner.app import application
+from tuner.owner.endpoint import SERVER_SETTINGS, Endpoint, jobs_socket
 from tuner.owner.gate import Gate, OtherSettings, OwnerEnding
 from tuner.owner.keys import access_key
 from tuner.owner.leases import Leases
 from tuner.owner.server import Server, listener
 from tuner.service import Service
 from tuner.settings import Settings
-
-LARGEST_OBJECT = 5 * 1024**3
-"""What S3 takes in one request; each operation bounds its own body."""
 
 log = logging.getLogger("tuner.owner")
 
@@ -29,12 +28,19 @@ class Owner:
         self._settings = settings
         self._gate = Gate()
         self._told_to_end = False
-        self._service = Service(settings)
-        self._service.start()
+        self._opening = threading.Lock()
+        self._endpoint: Endpoint | None = None
         self._key = access_key(settings.home)
+        jobs = jobs_socket(settings.home)
+        url = f"http://127.0.0.1:{jobs.getsockname()[1]}" if jobs else None
+        self._service = Service(settings, endpoint_url=url)
+        self._service.start()
         self._leases = Leases(self._open, lambda bound: self._server.shut(bound))
         app = application(self._call, settings.region, self._agree)
         self._server = Server(app, listener(settings.home))
+        if jobs is not None:
+            # aside, because it takes a while and nobody waits for it
+            threading.Thread(target=self._open, args=(jobs, False), daemon=True).start()
         log.info("pid %d owns %s", os.getpid(), settings.home)
 
     def run(self) -> None:
@@ -61,11 +67,13 @@ class Owner:
             return self._service.call(target, params, region)
 
     def _open(self, bound: socket.socket, authenticate: bool) -> None:
-        from tuner.endpoint.s3.channel import Channel  # a home that nobody serves does without
-        from tuner.owner.endpoint import endpoint
+        from tuner.endpoint.channel import Channel
 
-        app = endpoint(self._service, self._call, self._settings.region)
-        self._server.open(app, bound, Channel, LARGEST_OBJECT)
+        with self._opening:
+            if self._endpoint is None:
+                self._endpoint = Endpoint(self._service, self._call, self._key)
+        app = self._endpoint.app(authenticate)
+        self._server.open(app, bound, Channel, **SERVER_SETTINGS)
 
     def _agree(self, wanted: Mapping[str, str]) -> None:
         """Make way for an owner with other settings, unless jobs count on these."""

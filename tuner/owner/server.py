@@ -119,7 +119,7 @@ class Server:
         app: WSGIApplication,
         bound: socket.socket,
         channel: type,
-        largest_body: int,
+        **adjustments: Any,
     ) -> None:
         """Serve `app` on one more bound socket from the next turn on; from any thread."""
         bound.listen()  # whoever connects meanwhile waits
@@ -131,7 +131,7 @@ class Server:
                 self._map,
                 channel,
                 connection_limit=_CONNECTIONS,
-                max_request_body_size=largest_body,
+                **adjustments,
             )
 
         self._wanted.append(act)

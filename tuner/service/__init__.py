@@ -11,7 +11,18 @@ from tuner.controller.loop import Controller
 from tuner.controller.suggestions import SuggestionWorker
 from tuner.domain.errors import AwsError, InternalFailure, UnknownOperationException
 from tuner.domain.ports import Event, OutputGrew, Started
-from tuner.service import local, logs, search, tags, training_jobs, tuning_jobs
+from tuner.service import (
+    local,
+    log_filter,
+    log_groups,
+    log_streams,
+    logs,
+    reads,
+    search,
+    tags,
+    training_jobs,
+    tuning_jobs,
+)
 from tuner.service.context import Context
 from tuner.service.ports import Ports, open_ports
 from tuner.settings import Settings
@@ -40,12 +51,15 @@ SAGEMAKER: dict[str, Operation] = {
     "DeleteTags": tags.delete,
     "Search": search.search,
     "GetSearchSuggestions": search.suggestions,
+    **reads.OPERATIONS,
 }
 """Served operations of SageMaker; their requests are checked against botocore's model."""
 
 LOGS: dict[str, Operation] = {
-    "DescribeLogStreams": logs.describe_log_streams,
+    "DescribeLogGroups": log_groups.describe_log_groups,
+    "DescribeLogStreams": log_streams.describe_log_streams,
     "GetLogEvents": logs.get_log_events,
+    "FilterLogEvents": log_filter.filter_log_events,
 }
 """Served operations of CloudWatch Logs, checked likewise."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tuner.domain.errors import ResourceNotFound, ValidationException
 from tuner.service.context import Context
+from tuner.training.containers import ContainerError, image_rows
 
 Params = Mapping[str, Any]
 
@@ -73,6 +74,31 @@ def _text(params: Params, member: str) -> str:
     if not isinstance(value, str) or not value:
         raise ValidationException(f"{member} is required.")
     return value
+
+
+def images(context: Context, params: Params, region: str) -> dict[str, Any]:
+    """Which training images run here, and by which program: a row for each, in the order in
+    which they are searched. `ImageMap` takes the place of the one that this owner has."""
+    image_map = params.get("ImageMap", context.settings.image_map)
+    if not isinstance(image_map, Mapping) or not all(
+        isinstance(place, str) for place in image_map.values()
+    ):
+        raise ValidationException("ImageMap must map images to local programs.")
+    try:
+        rows = image_rows(image_map)
+    except ContainerError as error:
+        raise ValidationException(str(error)) from None
+    return {
+        "Images": [
+            {
+                "Image": row.image,
+                "Container": row.container,
+                "Mode": row.mode,
+                "Command": row.command,
+            }
+            for row in rows
+        ]
+    }
 
 
 def doctor(context: Context, params: Params, region: str) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from tuner.domain.jobs import AttemptKey
 from tuner.domain.ports import LogLine, Logs
+from tuner.service.ports import JobLogs
 
 CHARACTERS_PER_PAGE = 1024 * 1024
 LINES_PER_READ = 2_000
+END_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,18 @@ def backward(
     end = offset if end is None else end
     start = _after(logs, key, *page[0][1:]) if page else end
     return [line for line, *_ in page], start, end
+
+
+def last_times(logs: JobLogs, key: AttemptKey) -> dict[str, int]:
+    """When each host printed its last line, in nanoseconds, of the hosts with lines near the end
+    of the log."""
+    offset = beginning_of_line(logs, key, max(0, logs.size(key) - END_BYTES))
+    times: dict[str, int] = {}
+    while True:
+        lines, offset = logs.read(key, offset, LINES_PER_READ)
+        if not lines:
+            return times
+        times.update({line.host: line.time for line in lines})
 
 
 def beginning_of_line(logs: Logs, key: AttemptKey, offset: int) -> int:

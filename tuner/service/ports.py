@@ -55,9 +55,9 @@ class SystemClock:
         return time.time()
 
 
-def open_ports(settings: Settings) -> Ports:
-    """Open a home, making it where there is none. Raises SettingsError for a backend that is
-    not known."""
+def open_ports(settings: Settings, endpoint_url: str | None = None) -> Ports:
+    """Open a home, making it where there is none. Training jobs find the AWS endpoint at
+    `endpoint_url`. Raises SettingsError for a backend that is not known."""
     home = settings.home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     objects, logs = FileObjects(home / "objects"), SegmentedLogs(home / "logs")
@@ -66,12 +66,14 @@ def open_ports(settings: Settings) -> Ports:
         records=SqliteRecords(home / "records.db"),
         objects=objects,
         logs=logs,
-        backend=_backend(settings, objects, logs),
+        backend=_backend(settings, objects, logs, endpoint_url),
         clock=SystemClock(),
     )
 
 
-def _backend(settings: Settings, objects: Objects, logs: Logs) -> Backend:
+def _backend(
+    settings: Settings, objects: Objects, logs: Logs, endpoint_url: str | None
+) -> Backend:
     if settings.backend != "process":
         raise SettingsError(f"TUNER_BACKEND={settings.backend!r} is not known; use 'process'.")
     machine = machine_capacity()
@@ -81,5 +83,10 @@ def _backend(settings: Settings, objects: Objects, logs: Logs) -> Backend:
         gpus=machine.gpus,
     )
     return ProcessBackend(
-        settings.home, objects, logs, image_map=settings.image_map, capacity=capacity
+        settings.home,
+        objects,
+        logs,
+        image_map=settings.image_map,
+        capacity=capacity,
+        endpoint_url=endpoint_url,
     )

@@ -16,12 +16,10 @@ from tuner.domain.ports import Page, Query
 from tuner.service.context import Context
 from tuner.service.paging import DEFAULT_PAGE, LARGEST_ID
 from tuner.shapes.responses import describe_training_job, describe_tuning_job
-from tuner.shapes.search import (
-    Expression,
+from tuner.shapes.search import Expression, compiled, hidden
+from tuner.shapes.search_properties import (
     Property,
     SortKey,
-    compiled,
-    hidden,
     record_shape,
     sort_key,
     sorted_by,
@@ -170,7 +168,7 @@ def _asked(params: Params, scope: Scope) -> _Asked:
 
 
 def _record(context: Context, resource: _Resource, job: Job, asked: _Asked) -> Mapping[str, Any]:
-    """A job as `shapes.search` looks at it."""
+    """A job as `shapes.search_properties` looks at it."""
     record = resource.told(context, job)
     final = record.get("FinalMetricDataList", ())
     record["Metrics"] = {metric["MetricName"]: metric["Value"] for metric in final}

@@ -30,9 +30,9 @@ def create(context: Context, params: Params, region: str) -> dict[str, Any]:
     algorithm = None if isinstance(found, Fault) else found
     refuse(
         [
+            *([found] if isinstance(found, Fault) else []),
             *training_job_faults(request, algorithm),
             *unserved_faults(request),
-            *([found] if isinstance(found, Fault) else []),
             *spec_faults(context, request, algorithm, "", region),
         ]
     )

@@ -58,7 +58,9 @@ def validate(context: Context, params: Params, region: str) -> dict[str, Any]:
 def _faults(
     context: Context, request: TuningJobRequest, region: str
 ) -> tuple[list[Algorithm | None], list[Fault]]:
+    """An unknown image comes first: other faults, as of the objective's metric, follow from it."""
     algorithms: list[Algorithm | None] = []
+    unknown: list[Fault] = []
     faults: list[Fault] = []
     for index, definition in enumerate(request.definitions):
         single = request.training_job_definition is not None
@@ -66,12 +68,12 @@ def _faults(
         found = algorithm_of(context, definition, path)
         algorithm = None if isinstance(found, Fault) else found
         algorithms.append(algorithm)
-        faults += [found] if isinstance(found, Fault) else []
+        unknown += [found] if isinstance(found, Fault) else []
         faults += spec_faults(context, definition, algorithm, path, region)
     rules = [*tuning_job_faults(request, algorithms), *unserved_faults(request)]
     if not rules:
         rules += _strategy_faults(request)
-    return algorithms, rules + faults
+    return algorithms, unknown + rules + faults
 
 
 def _strategy_faults(request: TuningJobRequest) -> list[Fault]:

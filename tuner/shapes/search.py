@@ -1,120 +1,25 @@
-"""Search expressions: which records match, and in which order.
+"""Search expressions: which records match.
 
 Rules: docs.aws.amazon.com/sagemaker/latest/APIReference/API_Filter.html, API_NestedFilters.html
-and API_SearchExpression.html. A record is JSON as the resource's shape in SearchRecord has it,
-with two differences: `Tags` is a map, and `Metrics` maps names of metrics to their final values.
+and API_SearchExpression.html.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum, auto
 from functools import partial
 from operator import ge, gt, le, lt
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
-
 from tuner.domain.errors import ValidationException
-from tuner.shapes.service_model import service_model
+from tuner.shapes.search_properties import Kind, Property, number, property_of, values_at
 
 MOST_CONDITIONS = 50
-TEXT_SORTED_BY = 256
-"""Texts are ordered by so many of their first characters."""
 
-Record = Mapping[str, Any]
 Test = Callable[[Any], bool]
-SortKey = tuple[int, int, str | float]
-
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-
-
-class Kind(Enum):
-    TEXT = auto()
-    NUMBER = auto()
-    TIME = auto()
-    BOOLEAN = auto()
-    FREE = auto()
-    """A text that counts as a number where it is compared with one: a hyperparameter."""
-    WHOLE = auto()
-    """A structure, a map, or a list of structures: it exists, or it does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """`path` leads from the record to the values; the lists on the way are gone through."""
-
-    name: str
-    path: tuple[str, ...]
-    kind: Kind
-
-    def values(self, record: Record) -> Iterator[Any]:
-        return _values(record, self.path)
-
-
-def record_shape(resource: str) -> StructureShape:
-    """The shape of a resource in the answer of Search."""
-    answer: Any = service_model().operation_model("Search").output_shape
-    shape: StructureShape = answer.members["Results"].member.members[resource]
-    return shape
-
-
-def property_of(resource: str, name: str) -> Property:
-    """Raises ValidationException for what is not a property of the resource."""
-    first, _, rest = name.partition(".")
-    record = record_shape(resource)
-    if first == "Metrics" and rest and "FinalMetricDataList" in record.members:
-        return Property(name, (first, rest), Kind.NUMBER)
-    if first == "Tags" and rest:
-        return Property(name, (first, rest), Kind.TEXT)
-    shape: Shape = record
-    path: list[str] = []
-    rest = name
-    while rest:
-        while isinstance(shape, ListShape):
-            shape = shape.member
-        if isinstance(shape, MapShape):
-            return Property(name, (*path, rest), Kind.FREE)
-        member, _, rest = rest.partition(".")
-        if not isinstance(shape, StructureShape) or member not in shape.members:
-            break
-        shape = shape.members[member]
-        path.append(member)
-    else:
-        if not name.endswith("."):
-            return Property(name, tuple(path), _kind(shape))
-    raise ValidationException(f"{name} is not a property of {resource} that can be searched by.")
-
-
-def _kind(shape: Shape) -> Kind:
-    match shape.type_name:
-        case "string":
-            return Kind.TEXT
-        case "integer" | "long" | "float" | "double":
-            return Kind.NUMBER
-        case "timestamp":
-            return Kind.TIME
-        case "boolean":
-            return Kind.BOOLEAN
-    return _kind(shape.member) if isinstance(shape, ListShape) else Kind.WHOLE
-
-
-def _values(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _values(item, path)
-    elif not path:
-        yield value
-    elif isinstance(value, Mapping) and path[0] in value:
-        yield from _values(value[path[0]], path[1:])
-
-
-# ---- expressions -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +92,7 @@ class _Compiler:
             self._contains.add(found.name)
         path = found.path[len(outer) :]
         test, wanted = _comparison(found, operator, value)
-        return lambda record: any(map(test, _values(record, path))) is wanted
+        return lambda record: any(map(test, values_at(record, path))) is wanted
 
     def _property(self, name: str) -> Property:
         found = property_of(self._resource, name)
@@ -303,43 +208,6 @@ def _time(found: Property, value: str) -> float:
             f"The Value {value!r} of the filter on {found.name} must be a time such as "
             "2026-01-31T12:00:00."
         ) from None
-
-
-def number(text: str) -> float | None:
-    """An integer where the text is one, without a fraction or an exponent."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else None
-
-
-# ---- order -----------------------------------------------------------------------------------
-
-
-def sorted_by(resource: str, name: str) -> Property:
-    """Raises ValidationException for what records cannot be ordered by."""
-    found = property_of(resource, name)
-    if found.kind is Kind.WHOLE:
-        raise ValidationException(f"{resource} cannot be sorted by {name}.")
-    return found
-
-
-def sort_key(found: Property, record: Record, descending: bool) -> SortKey:
-    """Records are ordered by it, numbers before texts; those without a value come last, either
-    way. Of several values the one counts that is first in the order."""
-    keys = [_orderable(value, found.kind) for value in found.values(record)]
-    if not keys:
-        return (0 if descending else 1, 0, 0)
-    rank, value = max(keys) if descending else min(keys)
-    return (1 if descending else 0, rank, value)
-
-
-def _orderable(value: Any, kind: Kind) -> tuple[int, str | float]:
-    if kind is Kind.FREE:
-        as_number = number(value)
-        value = value if as_number is None else as_number
-    if isinstance(value, str):
-        return 1, value[:TEXT_SORTED_BY]
-    return (0, value) if value == value else (1, "")
 
 
 def hidden(conditions: Iterable[Mapping[str, str]], tags: Mapping[str, str]) -> bool:

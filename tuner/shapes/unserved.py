@@ -65,6 +65,13 @@ SWITCHED_OFF: Mapping[tuple[str, str], object] = {
 }
 """Values that ask for the feature not to be there; clients send them unasked."""
 
+WITHOUT_EFFECT: Mapping[tuple[str, str], frozenset[str]] = {
+    ("CreateTrainingJobRequest", "DebugHookConfig"): frozenset({"S3OutputPath"}),
+    ("CreateTrainingJobRequest", "ProfilerConfig"): frozenset({"S3OutputPath", "DisableProfiler"}),
+}
+"""Members that alone ask for nothing but a place for outputs: SDK v2 sends them with every
+training job of its estimators, where nobody asked for debugging or profiling."""
+
 
 def unserved_members(operation: str, params: object) -> list[Fault]:
     """A fault for every member of a Create request that no record of ours could hold."""
@@ -75,10 +82,19 @@ def unserved_members(operation: str, params: object) -> list[Fault]:
         if isinstance(shape, StructureShape) and isinstance(value, Mapping) and shape.name in held:
             for name in (name for name in shape.members if name in value):
                 key, given = (shape.name, name), value[name]
-                if given is not None and key not in served and SWITCHED_OFF.get(key) != given:
+                if given is not None and key not in served and not _asks_for_nothing(key, given):
                     text = REASONS.get(key, f"{name} is not served yet.")
                     faults.append(Fault(place.member(name).path, text))
     return faults
+
+
+def _asks_for_nothing(key: tuple[str, str], given: object) -> bool:
+    if SWITCHED_OFF.get(key) == given:
+        return True
+    idle = WITHOUT_EFFECT.get(key)
+    if idle is None or not isinstance(given, Mapping):
+        return False
+    return all(name in idle or not value for name, value in given.items())
 
 
 @cache

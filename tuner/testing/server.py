@@ -8,10 +8,12 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import botocore.session
 
 from tuner.client import Client
 from tuner.exec.lease import Address, Lease, Served, kept
@@ -20,6 +22,13 @@ from tuner.settings import Settings
 from tuner.testing.end import end_home
 
 _IDLE_SECONDS = 5.0
+
+_NOTHING_OF_THE_USER: dict[str, tuple[None, None, str | None, None]] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""botocore's session variables: name in a file, environment variable, default, conversion."""
 
 log = logging.getLogger("tuner.testing")
 
@@ -61,6 +70,7 @@ class Server:
         except ImportError:
             raise ImportError("Server.client needs boto3: pip install boto3") from None
         session = boto3.Session(
+            botocore_session=botocore.session.Session(session_vars=_NOTHING_OF_THE_USER),
             aws_access_key_id=self.endpoint.access_key_id,
             aws_secret_access_key=self.endpoint.secret_access_key,
             region_name=self.region,
@@ -82,8 +92,9 @@ def serving(home: str | os.PathLike[str] | None = None, **settings: Any) -> Iter
         return
     temporary = Path(tempfile.mkdtemp(prefix="amtlocal-")).resolve()
     try:
-        wanted = {"idle_seconds": _IDLE_SECONDS} | settings
-        with _served(replace(Settings(home=temporary), **wanted)) as server:
+        with _served(
+            Settings(home=temporary, **{"idle_seconds": _IDLE_SECONDS} | settings)
+        ) as server:
             yield server
     finally:
         end_home(temporary)
@@ -91,6 +102,9 @@ def serving(home: str | os.PathLike[str] | None = None, **settings: Any) -> Iter
 
 @contextlib.contextmanager
 def _served(settings: Settings) -> Iterator[Server]:
+    # as the owner reads them, or it would not take them for its own
+    environ = settings.environment() | {"TUNER_HOME": str(settings.home)}
+    settings = Settings.from_environment(environ)
     client = Client(settings)
     with kept(Lease(client, Address()), log.warning) as url:
         yield Server(settings, Served.of(client).at(url))

@@ -126,7 +126,7 @@ def _mapped_row(uri: str, place: str) -> ImageRow:
     try:
         container = _mapped(uri, place)
     except ContainerError as error:
-        return ImageRow(uri, place, "mapped", str(error))
+        return ImageRow(uri, Path(place).name, "mapped", f"{place}: {error}")
     return ImageRow(uri, container.name, "mapped", shlex.join(container.command))
 
 

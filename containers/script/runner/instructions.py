@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _VARIABLE = "TUNER_SCRIPT"
 _OPT_ML = "/opt/ml"
 
 
-@dataclass(frozen=True)
-class Instructions:
+class Instructions(NamedTuple):
     """`program` is the user's entry point (None where a command is run instead), `arguments` go
     to it; `source` is the archive or directory with the code. `environments` is where installed
     requirements are kept between jobs, `site_packages` is what every script may import.

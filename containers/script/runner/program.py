@@ -3,14 +3,14 @@
 Without arguments, or with `train`, it runs the user's entry point by the rules of
 sagemaker-training: unpack the code, install what it asks for, run it, and tell a failure in
 output/failure. Any other arguments are a command that takes this program's place. The exit code
-is that of whatever was run.
+is that of whatever was run. Modules are imported where they are needed: every training job pays
+for each.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,7 +26,6 @@ def main() -> None:
         os.environ.setdefault(name, value)
     try:
         if sys.argv[1:] in ([], ["train"]):
-            # Here, for a command needs none of what it imports.
             from runner.training import train
 
             train(instructions)
@@ -35,6 +34,8 @@ def main() -> None:
     except UserError as error:
         _fail(instructions.base, str(error), error.code)
     except Exception as error:
+        import traceback
+
         traceback.print_exc()
         _fail(instructions.base, f"Framework Error: {type(error).__name__}: {error}", 1)
 

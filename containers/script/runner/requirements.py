@@ -22,7 +22,7 @@ from runner import interpreter
 from runner.command import run
 from runner.failures import failed_command
 
-NAME = "requirements.txt"
+_FILE = "requirements.txt"
 _MARKER = "complete"
 _LOCAL = re.compile(r"(-[rce]|--requirement|--constraint|--editable|[./]|file:)|.*@ file:")
 
@@ -37,8 +37,8 @@ def environment_of(text: bytes, environments: Path, site_packages: Sequence[str]
         if not marker.exists():
             shutil.rmtree(directory, ignore_errors=True)
             programs = interpreter.make(directory, site_packages)
-            (directory / NAME).write_bytes(text)
-            install(programs, ["-r", NAME], directory)
+            (directory / _FILE).write_bytes(text)
+            install(programs, ["-r", _FILE], directory)
         marker.touch()
     return directory
 

@@ -10,10 +10,12 @@ import shlex
 from enum import Enum
 from pathlib import Path
 
-from runner import interpreter, requirements, source
+from runner import interpreter, source
 from runner.command import run
 from runner.failures import UserError, failed_command
 from runner.instructions import Instructions
+
+_REQUIREMENTS = "requirements.txt"
 
 
 class _Kind(Enum):
@@ -51,19 +53,24 @@ def _installed(instructions: Instructions, kind: _Kind) -> list[Path]:
     for programs. A shell command looks after its requirements itself."""
     code, present = instructions.code, instructions.site_packages
     place = instructions.scratch / "python"
-    file = code / requirements.NAME
+    file = code / _REQUIREMENTS
     text = file.read_bytes() if kind is not _Kind.COMMAND and file.is_file() else None
+    if text is None and kind is not _Kind.PACKAGE:
+        return [interpreter.make(place, present)]
+    from runner import requirements
+
+    programs = []
     if text is not None and not requirements.refers_to_code(text):
         shared = requirements.environment_of(text, instructions.environments, present)
-        layers = [str(interpreter.packages(shared)), *present]
-        programs = [interpreter.make(place, layers), shared / "bin"]
-    else:
-        programs = [interpreter.make(place, present)]
-        if text is not None:
-            requirements.install(programs[0], ["-r", requirements.NAME], code)
+        present = [str(interpreter.packages(shared)), *present]
+        programs.append(shared / "bin")
+        text = None
+    own = interpreter.make(place, present)
+    if text is not None:
+        requirements.install(own, ["-r", _REQUIREMENTS], code)
     if kind is _Kind.PACKAGE:
-        requirements.install(programs[0], _package(code, present), code)
-    return programs
+        requirements.install(own, _package(code, present), code)
+    return [own, *programs]
 
 
 def _package(code: Path, site_packages: list[str]) -> list[str]:

@@ -168,19 +168,24 @@ refused(
 )
 refused(
     sagemaker.list_tags,
-    "ValidationException",
+    "ResourceNotFound",
     ResourceArn="no arn",
 )
 
 # --- operations that are not served: at once -----------------------------------------------------
 
-refused(sagemaker.list_notebook_instances, "UnknownOperationException", "ListNotebookInstances")
 refused(
-    sagemaker.create_model,
+    sagemaker.create_endpoint,
     "UnknownOperationException",
-    "CreateModel",
-    ModelName="model",
-    ExecutionRoleArn="arn:aws:iam::123456789012:role/SageMakerRole",
+    "CreateEndpoint",
+    EndpointName="endpoint",
+    EndpointConfigName="config",
+)
+refused(
+    sagemaker.start_notebook_instance,
+    "UnknownOperationException",
+    "StartNotebookInstance",
+    NotebookInstanceName="notebook",
 )
 runtime = boto3.client("sagemaker-runtime")
 try:

@@ -1,7 +1,7 @@
 """Built-in XGBoost with SageMaker's Python SDK v2: fit one estimator, then tune it."""
 
+import contextlib
 import io
-import json
 import tarfile
 import uuid
 from pathlib import Path
@@ -59,34 +59,7 @@ def estimator(**hyperparameters):
     )
 
 
-# --- one training job, its log on the screen -----------------------------------------------------
-
-single = estimator(eta=0.3)
-single.fit(inputs, logs="All", wait=True)
-job = single.latest_training_job.name
-described = single.latest_training_job.describe()
-assert described["TrainingJobStatus"] == "Completed"
-assert described["HyperParameters"]["eta"] == "0.3"
-assert single.model_data == f"s3://{bucket}/{name}/output/{job}/output/model.tar.gz"
-archive = io.BytesIO()
-key = single.model_data.removeprefix(f"s3://{bucket}/")
-boto3.client("s3").download_fileobj(bucket, key, archive)
-archive.seek(0)
-with tarfile.open(fileobj=archive) as opened:
-    assert opened.getnames() == ["xgboost-model"], opened.getnames()
-session.logs_for_job(job)
-
-curve = TrainingJobAnalytics(job, ["validation:logloss", "train:logloss"], session).dataframe()
-assert set(curve.metric_name) == {"validation:logloss", "train:logloss"}
-assert (curve.value > 0).all() and (curve.value < 1).all()
-assert len(single.training_job_analytics.dataframe()) >= 2
-
-again = Estimator.attach(job, session)
-assert again.model_data == single.model_data
-assert again.hyperparameters()["eta"] == "0.3"
-assert again.image_uri == image
-
-# --- a tuning job --------------------------------------------------------------------------------
+# --- a tuning job, and beside it a training job with its log on the screen -----------------------
 
 tuner = HyperparameterTuner(
     estimator(),
@@ -102,7 +75,44 @@ tuner = HyperparameterTuner(
     random_seed=7,
     tags=[{"Key": "stage", "Value": "test"}],
 )
-tuner.fit(inputs, wait=True)
+tuner.fit(inputs, wait=False)
+
+single = estimator(eta=0.3)
+shown = io.StringIO()
+with contextlib.redirect_stdout(shown):
+    single.fit(inputs, logs="All", wait=True)
+print(shown.getvalue())
+assert shown.getvalue().count("validation-logloss") == 10
+assert "Training seconds:" in shown.getvalue()
+job = single.latest_training_job.name
+described = single.latest_training_job.describe()
+assert described["TrainingJobStatus"] == "Completed"
+assert described["HyperParameters"]["eta"] == "0.3"
+assert single.model_data == f"s3://{bucket}/{name}/output/{job}/output/model.tar.gz"
+archive = io.BytesIO()
+key = single.model_data.removeprefix(f"s3://{bucket}/")
+boto3.client("s3").download_fileobj(bucket, key, archive)
+archive.seek(0)
+with tarfile.open(fileobj=archive) as opened:
+    assert opened.getnames() == ["xgboost-model"], opened.getnames()
+shown = io.StringIO()
+with contextlib.redirect_stdout(shown):
+    session.logs_for_job(job)
+assert shown.getvalue().count("validation-logloss") == 10
+
+curve = TrainingJobAnalytics(job, ["validation:logloss", "train:logloss"], session).dataframe()
+assert set(curve.metric_name) == {"validation:logloss", "train:logloss"}
+assert (curve.value > 0).all() and (curve.value < 1).all()
+assert len(single.training_job_analytics.dataframe()) >= 2
+
+again = Estimator.attach(job, session)
+assert again.model_data == single.model_data
+assert again.hyperparameters()["eta"] == "0.3"
+assert again.image_uri == image
+
+# --- what was tuned ------------------------------------------------------------------------------
+
+tuner.wait()
 described = tuner.describe()
 assert described["HyperParameterTuningJobStatus"] == "Completed"
 assert described["TrainingJobStatusCounters"]["Completed"] == 4
@@ -137,7 +147,9 @@ attached = HyperparameterTuner.attach(job, sagemaker_session=session)
 assert attached.best_training_job() == best
 assert attached.objective_metric_name == "validation:logloss"
 assert attached.objective_type == "Minimize" and attached.max_jobs == 4
-assert json.dumps(attached.hyperparameter_ranges()) == json.dumps(tuner.hyperparameter_ranges())
+ranges = attached.hyperparameter_ranges()
+assert [item["Name"] for item in ranges["IntegerParameterRanges"]] == ["max_depth"]
+assert float(ranges["ContinuousParameterRanges"][0]["MaxValue"]) == 0.5
 attached.wait()
 assert len(attached.analytics().dataframe()) == 4
 assert len(HyperparameterTuningJobAnalytics(job, session).dataframe()) == 4

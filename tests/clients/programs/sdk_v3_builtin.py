@@ -21,7 +21,18 @@ from sagemaker.train import ModelTrainer
 from sagemaker.train.tuner import HyperparameterTuner
 from sample_rows import rows
 
-logging.basicConfig(level=logging.INFO)
+
+class Shown(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
+shown = Shown()
+logging.basicConfig(level=logging.INFO, handlers=[logging.StreamHandler(), shown])
 session = Session()
 region = session.boto_region_name
 role = get_execution_role()
@@ -62,6 +73,7 @@ single.train(input_data_config=inputs, wait=True, logs=True)
 job = single._latest_training_job
 assert job.training_job_status == "Completed" and job.secondary_status == "Completed"
 assert job.hyper_parameters["eta"] == "0.3"
+assert len([line for line in shown.lines if "validation-logloss" in line]) == 10, shown.lines
 archive = io.BytesIO()
 key = job.model_artifacts.s3_model_artifacts.removeprefix(f"s3://{bucket}/")
 boto3.client("s3").download_fileobj(bucket, key, archive)
@@ -159,7 +171,7 @@ processor = Processor(
     entrypoint=["python3", "-c", "print()"],
     sagemaker_session=session,
 )
-refused(lambda: processor.run(wait=False), "CreateProcessingJob")
+refused(lambda: processor.run(wait=False, logs=False), "CreateProcessingJob")
 refused(lambda: HyperParameterTuningJob.get("nobody"), "ResourceNotFound")
 refused(lambda: TrainingJob.get("nobody"), "Requested resource not found.")
 print("done")

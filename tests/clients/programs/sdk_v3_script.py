@@ -9,10 +9,10 @@ from pathlib import Path
 
 import boto3
 from sagemaker.core import image_uris
-from sagemaker.core.exceptions import FailedStatusError
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.core.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter
 from sagemaker.core.training.configs import Compute, InputData, SourceCode
+from sagemaker.core.utils.exceptions import FailedStatusError
 from sagemaker.train import ModelTrainer
 from sagemaker.train.tuner import HyperparameterTuner
 from sample_rows import rows

@@ -33,9 +33,7 @@ Answer = tuple[int, Headers, bytes]
 log = logging.getLogger("tuner.endpoint")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-_MISSING = (
-    "The service {} needs a library that is not installed here: pip install 'amtlocal[serve]'"
-)
+_MISSING = "The service {} needs a library that is not installed here ({}): pip install '{}'"
 _OURS_ALONE = ("content-length", "transfer-encoding", "connection", "server", "date")
 
 
@@ -76,9 +74,12 @@ class _Neighbours:
             return self._asked(call, environ, body)
         except AwsError as error:
             return _refused(call, error.code, error.message)
-        except ImportError:
+        except ImportError as error:
             log.exception("%s could not be imported", service)
-            return _refused(call, "UnknownOperationException", _MISSING.format(service))
+            # moto has more requirements for some of its services
+            extra = "amtlocal[serve]" if self._moto is None else "moto[all]"
+            text = _MISSING.format(service, error.name, extra)
+            return _refused(call, "UnknownOperationException", text)
         except Exception:
             log.exception("%s of %s failed", call.operation, service)
             text = (

@@ -50,7 +50,9 @@ class Bridge:
         if status != 200:
             error = json.loads(body)
             message = error.get("message") or error.get("Message") or ""
-            return error_answer(Protocol.CBOR, error.get("__type", "UnknownError"), message)
+            said, written = error_answer(Protocol.CBOR, error.get("__type", "Unknown"), message)
+            codes = [item for item in headers if item[0].lower() == "x-amzn-query-error"]
+            return [*said, *codes], written
         shape = self.operation.output_shape
         written = _NOTHING
         if shape is not None:

@@ -7,6 +7,7 @@ before it trains, and neither finds the roles that exist on AWS only.
 from __future__ import annotations
 
 import json
+import re
 import threading
 
 from moto.core.responses import ActionResult
@@ -31,6 +32,7 @@ _TRUST = json.dumps(
         ],
     }
 )
+_ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _making = threading.Lock()
 
 
@@ -62,7 +64,9 @@ class RoleResponse(IamResponse):
         """Any role that is asked for exists, and trusts SageMaker."""
         name = self._get_param("RoleName")
         with _making:
-            if name and not any(role.name == name for role in self.backend.get_roles()):
+            if _ROLE_NAME.fullmatch(name or "") and not any(
+                role.name == name for role in self.backend.get_roles()
+            ):
                 self.backend.create_role(
                     role_name=name,
                     assume_role_policy_document=_TRUST,

@@ -14,6 +14,7 @@ from moto.backend_index import backend_url_patterns
 from moto.backends import SERVICE_NAMES, list_of_moto_modules
 from moto.core.config import default_user_config
 from moto.core.exceptions import ServiceException
+from moto.core.parse import RequestParserError
 from moto.core.responses import BaseResponse
 from moto.core.utils import convert_to_flask_response
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -42,6 +43,7 @@ class Moto:
             "iam": RoleResponse,
             "sts": CallerResponse,
         }
+        self._names = frozenset(list_of_moto_modules())
         self._dispatcher = DomainDispatcherApplication(create_backend_app)
         self._applications: dict[str, WSGIApplication] = {}
         self._making = threading.Lock()
@@ -57,7 +59,7 @@ class Moto:
             return None
         if host is None:
             return None
-        found: str | None = host if host in list_of_moto_modules() else None
+        found: str | None = host if host in self._names else None
         if found is None:
             url = f"https://{host}"
             found = next((name for name, base in backend_url_patterns if base.match(url)), None)
@@ -100,6 +102,8 @@ class Moto:
         """Code and message where an exception is an answer; None where it is a fault of moto's."""
         if isinstance(error, (NotImplementedError, OperationNotFoundError, UnknownServiceError)):
             return unknown_operation(call)
+        if isinstance(error, RequestParserError):
+            return "SerializationException", "The request cannot be read as one of its operation."
         if isinstance(error, ServiceException):
             return error.code, error.message
         if isinstance(error, AwsError):

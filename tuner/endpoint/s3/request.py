@@ -119,14 +119,18 @@ def request_of(environ: WSGIEnvironment) -> Request:
         raise S3Error("InvalidURI") from None
     if not path.startswith("/"):
         raise S3Error("InvalidURI")
-    host = _VIRTUAL_HOST.fullmatch(environ.get("HTTP_HOST", ""))
-    if host:
-        bucket, key = host["bucket"].lower(), path[1:]
-    else:
+    bucket, key = bucket_of_host(environ.get("HTTP_HOST", "")), path[1:]
+    if not bucket:
         bucket, _, key = path[1:].partition("/")
     if key and not bucket:
         raise S3Error("InvalidURI")
     return Request(environ, environ["REQUEST_METHOD"], bucket, key, query)
+
+
+def bucket_of_host(host: str) -> str:
+    """In virtual-host style; empty where the Host names none."""
+    parts = _VIRTUAL_HOST.fullmatch(host)
+    return parts["bucket"].lower() if parts else ""
 
 
 def _raw_path(environ: WSGIEnvironment) -> str:

@@ -1,0 +1,107 @@
+"""SM_* variables and arguments are those of sagemaker-training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training_job import spec, training_job
+
+from tuner.domain.algorithms import Algorithm
+from tuner.training.containers import Container
+from tuner.training.opt_ml import resource_config
+from tuner.training.toolkit import arguments, toolkit_variables, user_parameters
+
+OF_SDK_V2 = {
+    "sagemaker_program": '"src/train.py"',
+    "sagemaker_submit_directory": '"s3://b/code/sourcedir.tar.gz"',
+    "sagemaker_container_log_level": "10",
+    "sagemaker_job_name": '"tune"',
+    "sagemaker_region": '"eu-central-1"',
+    "sagemaker_estimator_class_name": '"SKLearn"',
+    "sagemaker_estimator_module": '"sagemaker.sklearn.estimator"',
+    "_tuning_objective_metric": "loss",
+    "penalty": '"l2"',
+    "lr": "0.1",
+}
+
+
+def variables(given: dict[str, str], **changes: Any) -> dict[str, str]:
+    container = Container("script", Path("/c"), ("train",), Algorithm(name="s", built_in=False))
+    job = training_job(hyper_parameters=given, **changes)
+    hosts = ["algo-1", "algo-2"]
+    resources = resource_config(job, "algo-1", hosts, "eth0")
+    return toolkit_variables(job, container, resources, "/opt/ml", 2)
+
+
+def test_script_mode_is_seen_in_the_variables() -> None:
+    found = variables(OF_SDK_V2)
+    assert found["SM_USER_ENTRY_POINT"] == "src/train.py"
+    assert found["SM_MODULE_NAME"] == "src/train"
+    assert found["SM_MODULE_DIR"] == "s3://b/code/sourcedir.tar.gz"
+    assert found["SM_LOG_LEVEL"] == "10"
+    assert found["SAGEMAKER_JOB_NAME"] == "tune"
+    assert json.loads(found["SM_HPS"]) == {"penalty": "l2", "lr": 0.1}
+    assert json.loads(found["SM_USER_ARGS"]) == ["--lr", "0.1", "--penalty", "l2"]
+    assert json.loads(found["SM_FRAMEWORK_PARAMS"]) == {
+        "sagemaker_estimator_class_name": "SKLearn",
+        "sagemaker_estimator_module": "sagemaker.sklearn.estimator",
+    }
+    assert json.loads(found["SM_TRAINING_ENV"])["module_name"] == "src/train"
+
+
+def test_sdk_v3_sends_the_same_raw() -> None:
+    raw = {
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": "s3://b/code/sourcedir.tar.gz",
+        "penalty": "l2",
+        "lr": "0.1",
+    }
+    found = variables(raw)
+    assert (found["SM_USER_ENTRY_POINT"], found["SM_MODULE_NAME"]) == ("train.py", "train")
+    assert found["SM_MODULE_DIR"] == "s3://b/code/sourcedir.tar.gz"
+    assert json.loads(found["SM_HPS"]) == {"penalty": "l2", "lr": 0.1}
+
+
+def test_the_variable_goes_before_the_hyperparameter() -> None:
+    given = spec(environment={"SAGEMAKER_PROGRAM": "other.py"})
+    assert variables(OF_SDK_V2, spec=given)["SM_USER_ENTRY_POINT"] == "other.py"
+
+
+def test_groups_of_instances_are_told() -> None:
+    found = variables({})
+    assert json.loads(found["SM_INSTANCE_GROUPS"]) == ["homogeneousCluster"]
+    assert json.loads(found["SM_CURRENT_INSTANCE_GROUP_HOSTS"]) == ["algo-1", "algo-2"]
+    assert found["SM_DISTRIBUTION_INSTANCE_GROUPS"] == "[]"
+    assert found["SM_IS_HETERO"] == "false"
+    assert found["SM_FRAMEWORK_MODULE"] == ""
+    assert found["CURRENT_HOST"] == "algo-1"
+
+
+@pytest.mark.parametrize(
+    ("value", "argument"),
+    [
+        ("true", "True"),
+        ("null", ""),
+        ("[1, 2]", "[1, 2]"),
+        ('["a"]', "['a']"),
+        ('{"b": 2, "a": "x"}', "a=x,b=2"),
+        ("0.10", "0.1"),
+        ("1e-3", "0.001"),
+        ("007", "007"),
+        ("plain text", "plain text"),
+        ('"1"', "1"),
+        ("", ""),
+    ],
+)
+def test_an_argument_is_what_python_prints_of_the_json(value: str, argument: str) -> None:
+    assert arguments(user_parameters({"name": value})) == ["--name", argument]
+
+
+def test_arguments_are_sorted_and_keep_their_names() -> None:
+    given = {"b_c": "1", "b-c": "2", "B": "3", "e": "4", "a": "5"}
+    assert arguments(user_parameters(given)) == [
+        *("-B", "3", "-a", "5", "--b-c", "2", "--b_c", "1", "-e", "4")
+    ]
