@@ -46,7 +46,8 @@ from tuner.training.outputs import OutputError
 
 _log = logging.getLogger(__name__)
 
-_TRANSFERS, _ACTS = 4, 8
+_ACTS = 16
+_PASS_ON_WITHIN = 2.0
 _GATHER_OUTPUT = 0.03
 _LOOK_AT_DISK_EVERY = 5.0
 _GONE = "its container was removed by somebody else"
@@ -68,7 +69,7 @@ class DockerBackend:
         engine: Engine | None = None,
     ) -> None:
         self._home = home.resolve()
-        self._home_id = hashlib.sha256(str(self._home).encode()).hexdigest()[:16]
+        self.home_id = hashlib.sha256(str(self._home).encode()).hexdigest()[:16]
         self._places = Places(self._home, "containers")
         self._objects = objects
         self._logs = logs
@@ -76,11 +77,11 @@ class DockerBackend:
         self._endpoint_url = endpoint_url
         self._engine = engine or Engine()
         self._images = Images(self._engine)
-        self._life = EngineLife(self._engine, f"{plan.HOME}={self._home_id}")
-        self._acts = Lanes(_ACTS, "docker-acts")
-        self._transfers = Lanes(_TRANSFERS, "docker-transfers")
+        self._life = EngineLife(self._engine, f"{plan.HOME}={self.home_id}")
+        self._lanes = Lanes(_ACTS, "docker-acts")
         self._lock = threading.Lock()
         self._known: set[AttemptKey] = set()
+        self._prepared: set[AttemptKey] = set()
         self._running: dict[AttemptKey, RunningAttempt] = {}
         self._grown: set[RunningAttempt] = set()
         self._output = threading.Event()
@@ -131,33 +132,25 @@ class DockerBackend:
 
     def prepare(self, job: TrainingJob) -> None:
         self._known.add(job.key)
-        self._transfers.submit(
-            job.key, partial(self._guarded, job.key, partial(self._prepare, job))
-        )
+        self._lanes.submit(job.key, partial(self._guarded, job.key, partial(self._prepare, job)))
 
     def launch(self, job: TrainingJob) -> None:
         self._known.add(job.key)
-        self._acts.submit(job.key, partial(self._guarded, job.key, partial(self._launch, job)))
+        self._lanes.submit(job.key, partial(self._guarded, job.key, partial(self._launch, job)))
 
     def stop(self, job: TrainingJob, grace_seconds: float) -> None:
         def act() -> None:
             if (attempt := self._running.get(job.key)) is not None:
                 attempt.stop(grace_seconds)
 
-        self._acts.submit(job.key, partial(self._guarded, job.key, act))
+        self._lanes.submit(job.key, partial(self._guarded, job.key, act))
 
     def collect(self, job: TrainingJob) -> None:
         self._known.add(job.key)
-        self._transfers.submit(
-            job.key, partial(self._guarded, job.key, partial(self._collect, job))
-        )
+        self._lanes.submit(job.key, partial(self._guarded, job.key, partial(self._collect, job)))
 
     def release(self, key: AttemptKey) -> None:
-        def act() -> None:
-            self._forget(key)
-            self._transfers.submit(key, partial(self._remove, key))
-
-        self._acts.submit(key, act)
+        self._lanes.submit(key, partial(self._remove, key))
 
     def adopt(self, jobs: Sequence[TrainingJob]) -> None:
         known = {job.key: job for job in jobs}
@@ -169,30 +162,31 @@ class DockerBackend:
         threading.Thread(target=sweep, name="docker-adopt", daemon=True).start()
 
     def close(self) -> None:
-        self._acts.drain()  # what was asked for is still passed on
+        self._lanes.drain(_PASS_ON_WITHIN)  # what was asked for, if it is quick
         self._post = None
         self._life.closing.set()
         self._output.set()
         for attempt in list(self._running.values()):
             attempt.close()
-        self._acts.close()
-        self._transfers.close()
+        self._lanes.close()
         self._engine.close()
 
     # ---- acts ----------------------------------------------------------------------------------
 
     def _prepare(self, job: TrainingJob) -> None:
         present = self._containers(job.key)
-        if not any(item["State"] != "created" for item in present.values()):
+        begun = any(item["State"] != "created" for item in present.values())
+        if not begun and job.key not in self._prepared:
             self._remove_from_engine(job.key)
             self._create(job)
+            self._prepared.add(job.key)
         self._tell(Prepared(key=job.key))
 
     def _create(self, job: TrainingJob) -> None:
         image = self._images.fetch(job.spec.algorithm_specification.training_image or "")
         hosts = hosts_of(job)
-        labels = plan.labels(self._home_id, job)
-        name = f"amtlocal-{self._home_id[:8]}-{job.key}"
+        labels = plan.labels(self.home_id, job)
+        name = f"amtlocal-{self.home_id[:8]}-{job.key}"
         isolated = bool(job.spec.enable_network_isolation)
         wiring = wire(self._engine, name, hosts, labels, isolated=isolated)
         directories = writable_directories()
@@ -238,7 +232,7 @@ class DockerBackend:
     def _free_gpus(self, wanted: int) -> list[str]:
         if wanted == 0:
             return []
-        present = self._engine.containers(f"{plan.HOME}={self._home_id}")
+        present = self._engine.containers(f"{plan.HOME}={self.home_id}")
         taken = [
             device
             for item in present
@@ -293,7 +287,7 @@ class DockerBackend:
 
     def _adopt(self, known: Mapping[AttemptKey, TrainingJob]) -> None:
         """Go on with what was started, and remove what nobody knows."""
-        label = f"{plan.HOME}={self._home_id}"
+        label = f"{plan.HOME}={self.home_id}"
         try:
             present = self._life.patiently(partial(self._engine.containers, label))
             networks = self._life.patiently(partial(self._engine.networks, label))
@@ -315,24 +309,22 @@ class DockerBackend:
 
     def _containers(self, key: AttemptKey) -> dict[str, Mapping[str, Any]]:
         """The containers of an attempt by host."""
-        label = f"{plan.ATTEMPT}={plan.attempt_label(self._home_id, key)}"
+        label = f"{plan.ATTEMPT}={plan.attempt_label(self.home_id, key)}"
         return {item["Labels"][plan.HOST]: item for item in self._engine.containers(label)}
 
     # ---- ends ----------------------------------------------------------------------------------
 
-    def _forget(self, key: AttemptKey) -> None:
-        attempt = self._running.pop(key, None)
-        if attempt is not None:
-            attempt.close()
-
     def _remove(self, key: AttemptKey) -> None:
+        if (attempt := self._running.pop(key, None)) is not None:
+            attempt.close()
+        self._prepared.discard(key)
         try:
             self._life.patiently(partial(self._remove_from_engine, key))
         except Closing:
             return
         except EngineUnavailable as error:
             _log.warning("what is left of attempt %s waits for the engine: %s", key, error)
-            self._transfers.submit(key, partial(self._remove, key))
+            self._lanes.submit(key, partial(self._remove, key))
             return
         except EngineRefused as error:
             _log.warning("what is left of attempt %s is not removed: %s", key, error)
@@ -341,7 +333,7 @@ class DockerBackend:
         self._known.discard(key)
 
     def _remove_from_engine(self, key: AttemptKey) -> None:
-        label = f"{plan.ATTEMPT}={plan.attempt_label(self._home_id, key)}"
+        label = f"{plan.ATTEMPT}={plan.attempt_label(self.home_id, key)}"
         for item in self._engine.containers(label):
             self._engine.remove(item["Id"])
         for network in self._engine.networks(label):
@@ -368,10 +360,9 @@ class DockerBackend:
             case _:
                 _log.error("attempt %s", key, exc_info=error)
                 kind, text = FailureKind.INTERNAL, _internal(repr(error))
-        attempt = self._running.pop(key, None)
-        if attempt is not None:
+        if (attempt := self._running.pop(key, None)) is not None:
             attempt.close()
-        self._acts.submit(key, partial(self._end_all, key))
+        self._lanes.submit(key, partial(self._end_all, key))
         self._tell(Faulted(key=key, failure=Failure(kind=kind, text=text)))
 
     def _end_all(self, key: AttemptKey) -> None:
@@ -416,7 +407,7 @@ class DockerBackend:
             wait = max(_LOOK_AT_DISK_EVERY, 20 * (time.monotonic() - began))
 
     def _end_those_over_their_volume(self) -> None:
-        for item in self._engine.containers(f"{plan.HOME}={self._home_id}", sizes=True):
+        for item in self._engine.containers(f"{plan.HOME}={self.home_id}", sizes=True):
             attempt = self._running.get(plan.key_of(item["Labels"][plan.ATTEMPT]))
             limit = int(item["Labels"][plan.VOLUME])
             if attempt is not None and item.get("SizeRw", 0) > limit:

@@ -33,11 +33,10 @@ class Lanes:
             self._waiting[key] = deque()
             self._pool.submit(self._run, key, task)
 
-    def drain(self) -> None:
-        """Wait until all that was submitted is done."""
-        with self._lock:
-            while self._waiting:
-                self._idle.wait()
+    def drain(self, timeout: float) -> None:
+        """Wait until all that was submitted is done, at most `timeout` seconds."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._waiting, timeout)
 
     def close(self) -> None:
         """Wait for the tasks that run; what waits is dropped."""
