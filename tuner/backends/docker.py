@@ -99,13 +99,13 @@ class DockerBackend:
         return self._capacity
 
     def capabilities(self, image: str | None = None) -> Capabilities:
-        note = self.unavailable() or ""
+        reason = self.unavailable()
         return Capabilities(
-            images=True,
+            images=reason is None,
             private_opt_ml=True,
             multiple_instances=True,
             network_isolation=True,
-            note=note,
+            images_note=reason or "",
         )
 
     def unavailable(self) -> str | None:
@@ -129,6 +129,14 @@ class DockerBackend:
     def holds(self, key: AttemptKey) -> bool:
         """Whether an attempt was given to this backend and not released."""
         return self._places.directory(key).exists()
+
+    def claim(self, key: AttemptKey) -> None:
+        """From now on it `holds` the attempt. Raises OSError."""
+        self._places.directory(key).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def was_used(self) -> bool:
+        """Whether there may be containers of this home."""
+        return self._places.root.exists()
 
     def prepare(self, job: TrainingJob) -> None:
         self._known.add(job.key)

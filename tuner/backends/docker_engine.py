@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,8 @@ TIMEOUT = 60.0
 """Seconds without a sign of the engine after which it counts as not answering."""
 QUICK_TIMEOUT = 5.0
 _POOL = 128
+_SOCKET = Path("/var/run/docker.sock")
+_CONTEXTS = Path("~/.docker/contexts")
 
 
 class EngineUnavailable(Exception):
@@ -257,6 +260,9 @@ def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
 
 def _connect(timeout: float) -> Any:
     """A client of the Docker SDK that has asked the engine for its version."""
+    if not any([os.environ.get("DOCKER_HOST"), _SOCKET.exists(), _CONTEXTS.expanduser().is_dir()]):
+        # the SDK takes long to import, and most homes do without it
+        raise EngineUnavailable(f"no Docker engine is installed ({_SOCKET} is not there)")
     try:
         import docker
     except ImportError:
@@ -267,6 +273,7 @@ def _connect(timeout: float) -> Any:
         context = docker.context.ContextAPI.get_current_context()
         if context is not None and context.Host:
             settings["base_url"] = context.Host
+    settings.setdefault("base_url", f"unix://{_SOCKET}")
     return docker.APIClient(version="auto", timeout=timeout, max_pool_size=_POOL, **settings)
 
 

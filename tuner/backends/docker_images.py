@@ -64,6 +64,12 @@ class Images:
         return found
 
 
+def names_of(image: str) -> tuple[str, str]:
+    """An image's URI with and without its tag or digest: an image map may have either."""
+    path, slash, last = image.partition("@")[0].rpartition("/")
+    return image, path + slash + last.partition(":")[0]
+
+
 def bundled_image(image: str) -> str | None:
     """The local image of the bundled container that stands for an image of AWS's."""
     try:

@@ -41,17 +41,16 @@ def fetch(engine: Engine, container: str, tree: Path, limit: int) -> None:
         if target.exists():
             shutil.rmtree(target)
         target.mkdir(parents=True)
-        places = [item for item in WRITTEN if item.split("/")[0] == name]
-        if all(_is_untouched(engine, container, place) for place in places):
-            continue
-        limit -= unpack(engine.archive(container, f"{OPT_ML}/{name}"), target, limit)
+        try:
+            if not _is_untouched(engine, container, name):
+                limit -= unpack(engine.archive(container, f"{OPT_ML}/{name}"), target, limit)
+        except Missing:
+            engine.state(container)  # which is there: the program removed the directory
 
 
 def _is_untouched(engine: Engine, container: str, name: str) -> bool:
-    try:
-        return engine.modified(container, f"{OPT_ML}/{name}") == _UNTOUCHED
-    except Missing:
-        return False
+    places = [place for place in WRITTEN if place.split("/")[0] == name]
+    return all(engine.modified(container, f"{OPT_ML}/{place}") == _UNTOUCHED for place in places)
 
 
 def unpack(blocks: Iterator[bytes], target: Path, limit: int) -> int:

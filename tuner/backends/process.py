@@ -118,6 +118,10 @@ class ProcessBackend:
         """Whether an attempt was given to this backend and not released."""
         return self._places.directory(key).exists()
 
+    def claim(self, key: AttemptKey) -> None:
+        """From now on it `holds` the attempt. Raises OSError."""
+        self._places.directory(key).mkdir(parents=True, exist_ok=True)
+
     def capabilities(self, image: str | None = None) -> Capabilities:
         try:
             note = self._without_namespaces()

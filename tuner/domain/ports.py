@@ -115,7 +115,8 @@ class Capacity:
 class Capabilities:
     """What the backend can do; a request that needs more is refused at create.
 
-    `images`: programs are container images (else bundled or mapped programs only).
+    `images`: programs are container images (else bundled or mapped programs only);
+    `images_note` says why they cannot be.
     `private_opt_ml`: /opt/ml is real (else SAGEMAKER_BASE_DIR relocates it).
     `multiple_instances`: hosts algo-1..N resolve for every program.
     `network_isolation`: programs can be kept from the network.
@@ -126,6 +127,7 @@ class Capabilities:
     multiple_instances: bool
     network_isolation: bool = False
     note: str = ""
+    images_note: str = ""
 
 
 class Backend(Protocol):

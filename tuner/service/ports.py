@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuner.backends.auto import AutoBackend
+from tuner.backends.docker import DockerBackend
 from tuner.backends.process import ProcessBackend, machine_capacity
 from tuner.domain.buckets import BucketStore
 from tuner.domain.jobs import AttemptKey
@@ -14,6 +16,8 @@ from tuner.settings import Settings, SettingsError
 from tuner.store.logs import SegmentedLogs
 from tuner.store.objects import FileObjects
 from tuner.store.records import SqliteRecords
+
+BACKENDS = ("auto", "docker", "process")
 
 
 class JobRecords(Records, Listings, Protocol):
@@ -74,15 +78,19 @@ def open_ports(settings: Settings, endpoint_url: str | None = None) -> Ports:
 def _backend(
     settings: Settings, objects: Objects, logs: Logs, endpoint_url: str | None
 ) -> Backend:
-    if settings.backend != "process":
-        raise SettingsError(f"TUNER_BACKEND={settings.backend!r} is not known; use 'process'.")
+    if settings.backend not in BACKENDS:
+        known = " or ".join(map(repr, BACKENDS))
+        raise SettingsError(f"TUNER_BACKEND={settings.backend!r} is not known; use {known}.")
     machine = machine_capacity()
     capacity = Capacity(
         cpus=settings.cpus or machine.cpus,
         memory_mib=settings.memory_mib or machine.memory_mib,
         gpus=machine.gpus,
     )
-    return ProcessBackend(
+    docker = DockerBackend(settings.home, objects, logs, capacity=capacity, endpoint_url=None)
+    if settings.backend == "docker":
+        return docker
+    process = ProcessBackend(
         settings.home,
         objects,
         logs,
@@ -90,3 +98,6 @@ def _backend(
         capacity=capacity,
         endpoint_url=endpoint_url,
     )
+    if settings.backend == "process":
+        return process
+    return AutoBackend(process, docker, settings.image_map)

@@ -54,10 +54,3 @@ def namespaces_stage(tmp_path: Path) -> Iterator[Stage]:
     stage = make_stage("process-with-namespaces", tmp_path)
     yield stage
     stage.close()
-
-
-@pytest.fixture
-def docker_stage(tmp_path: Path) -> Iterator[Stage]:
-    stage = make_stage("docker", tmp_path)
-    yield stage
-    stage.close()

@@ -66,6 +66,8 @@ class DockerStage(Stage):
         self.engine = engine
         super().__init__(home)
 
+    backend: DockerBackend
+
     def owner(self) -> DockerBackend:
         backend = DockerBackend(
             self.home,

@@ -7,8 +7,9 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tuner.domain.definitions import (
     AlgorithmSpecification,
@@ -245,3 +246,13 @@ class Stage(ABC):
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()
+
+
+def changed(job: TrainingJob, **members: Any) -> TrainingJob:
+    """The same job with other members of its spec."""
+    return replace(job, spec=replace(job.spec, **members))
+
+
+def with_image(job: TrainingJob, image: str) -> TrainingJob:
+    algorithm = replace(job.spec.algorithm_specification, training_image=image)
+    return changed(job, algorithm_specification=algorithm)
