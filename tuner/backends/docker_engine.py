@@ -61,13 +61,15 @@ class LogStream:
 
 
 class Engine:
-    """Connects when it is first needed, by DOCKER_HOST or the current docker context.
+    """Connects when it is first needed, to `address` (a DOCKER_HOST) or where the docker command
+    would. `timeout` is in seconds.
 
     Every method raises EngineUnavailable or EngineRefused.
     """
 
-    def __init__(self, timeout: float = TIMEOUT) -> None:
+    def __init__(self, timeout: float = TIMEOUT, address: str | None = None) -> None:
         self._timeout = timeout
+        self._address = address
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -77,7 +79,7 @@ class Engine:
         """Whether a new connection is accepted: one that is open already outlives the moment
         when the engine begins to shut down."""
         with _translated():
-            client = _connect(min(self._timeout, QUICK_TIMEOUT))
+            client = _connect(min(self._timeout, QUICK_TIMEOUT), self._address)
             client.close()
 
     def await_end(self, label: str) -> None:
@@ -114,7 +116,7 @@ class Engine:
         """Ask its registry for an image, with the credentials of the engine's own client.
         Raises EngineRefused with the reason when it cannot be had."""
         with _translated():
-            client = _connect(QUICK_TIMEOUT)
+            client = _connect(QUICK_TIMEOUT, self._address)
             try:
                 client.inspect_distribution(name)
             finally:
@@ -249,7 +251,7 @@ class Engine:
         with _translated():
             with self._lock:
                 if self._client is None:
-                    self._client = _connect(self._timeout)
+                    self._client = _connect(self._timeout, self._address)
             yield self._client
 
 
@@ -258,9 +260,10 @@ def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
         yield from stream
 
 
-def _connect(timeout: float) -> Any:
+def _connect(timeout: float, address: str | None) -> Any:
     """A client of the Docker SDK that has asked the engine for its version."""
-    if not any([os.environ.get("DOCKER_HOST"), _SOCKET.exists(), _CONTEXTS.expanduser().is_dir()]):
+    named = address or os.environ.get("DOCKER_HOST")
+    if not named and not _SOCKET.exists() and not _CONTEXTS.expanduser().is_dir():
         # the SDK takes long to import, and most homes do without it
         raise EngineUnavailable(f"no Docker engine is installed ({_SOCKET} is not there)")
     try:
@@ -268,7 +271,7 @@ def _connect(timeout: float) -> Any:
     except ImportError:
         text = "the Docker SDK for Python is not installed: pip install 'amtlocal[docker]'"
         raise EngineUnavailable(text) from None
-    settings = docker.utils.kwargs_from_env()
+    settings = {"base_url": address} if address else docker.utils.kwargs_from_env()
     if "base_url" not in settings:
         context = docker.context.ContextAPI.get_current_context()
         if context is not None and context.Host:

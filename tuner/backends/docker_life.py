@@ -30,11 +30,10 @@ class EngineLife:
     that the engine goes away, too, tells the difference.
     """
 
-    def __init__(self, engine: Engine, label: str, patience: float = PATIENCE) -> None:
+    def __init__(self, engine: Engine, label: str) -> None:
         self.engine = engine
         self.closing = threading.Event()
         self._label = label
-        self._patience = patience
         self._ends = 0
         self._thread = threading.Thread(target=self._watch, name="docker-life", daemon=True)
 
@@ -49,7 +48,7 @@ class EngineLife:
     def patiently(self, act: Callable[[], Answer]) -> Answer:
         """Act, again and again while the engine is away. Raises EngineUnavailable when it is
         away for too long, EngineRefused, or Closing."""
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + PATIENCE
         wait = _FIRST_WAIT
         while True:
             if self.closing.is_set():

@@ -6,7 +6,7 @@ import hashlib
 import io
 import tarfile
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,13 +62,14 @@ class DockerStage(Stage):
     one_pipe = False
     private = True
 
-    def __init__(self, home: Path, engine: Engine | None = None) -> None:
-        self.engine = engine
+    def __init__(self, home: Path, make_engine: Callable[[], Engine] = Engine) -> None:
+        self._make_engine = make_engine
         super().__init__(home)
 
     backend: DockerBackend
 
     def owner(self) -> DockerBackend:
+        self.engine = self._make_engine()
         backend = DockerBackend(
             self.home,
             self.objects,
@@ -111,5 +112,7 @@ stage = DockerStage(Path({str(self.home)!r}))"""
     def close(self) -> None:
         super().close()
         label = f"amtlocal.home={self.backend.home_id}"
-        assert not client().containers.list(all=True, filters={"label": label})
-        assert not client().networks.list(filters={"label": label})
+        engine = self._make_engine()
+        assert not engine.containers(label)
+        assert not engine.networks(label)
+        engine.close()
