@@ -16,13 +16,21 @@ from tuner.backends.docker_engine import Engine, EngineUnavailable
 PATIENCE = 60.0
 
 
+_SUBNET = "198.18.77.1/24"
+
+
 class Daemon:
-    """It has no network of its own: jobs in it have to be isolated."""
+    """Its bridge has a name of its own, and leads nowhere: without one, an engine removes the
+    bridge of the machine's engine."""
 
     def __init__(self, directory: Path) -> None:
         if shutil.which("dockerd") is None or os.geteuid() != 0:
             pytest.skip("needs docker: an engine of its own needs dockerd and root")
         self._directory = directory
+        self._bridge = f"amtl{os.getpid()}"
+        _ip("link", "add", self._bridge, "type", "bridge")
+        _ip("addr", "add", _SUBNET, "dev", self._bridge)
+        _ip("link", "set", self._bridge, "up")
         self.address = f"unix://{directory}/s"
         self._process: subprocess.Popen[bytes] | None = None
         self._containerd = self._run_containerd()
@@ -37,7 +45,7 @@ class Daemon:
                     *(f"--{name}={self._directory / place}" for name, place in places.items()),
                     f"--host={self.address}",
                     f"--containerd={self._directory / 'c'}",
-                    "--bridge=none",
+                    f"--bridge={self._bridge}",
                     "--iptables=false",
                     *options,
                 ],
@@ -59,6 +67,7 @@ class Daemon:
         self.stop(signal.SIGTERM)
         self._containerd.terminate()
         self._containerd.wait(PATIENCE)
+        _ip("link", "delete", self._bridge)
 
     def _run_containerd(self) -> subprocess.Popen[bytes]:
         """Apart from the engine, so that killing the engine leaves it in order."""
@@ -84,3 +93,7 @@ class Daemon:
         except EngineUnavailable:
             return False
         return True
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)

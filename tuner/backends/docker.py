@@ -6,6 +6,7 @@ never started again. So a later owner needs nothing but the labels to go on.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import threading
@@ -21,7 +22,7 @@ from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailabl
 from tuner.backends.docker_images import ImageError, Images
 from tuner.backends.docker_life import Closing, EngineLife
 from tuner.backends.docker_network import Wiring, wire
-from tuner.backends.docker_outputs import fetch, writable_directories
+from tuner.backends.docker_outputs import fetch
 from tuner.backends.docker_watch import Container, Lost, moment, was_started
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
@@ -76,13 +77,14 @@ class DockerBackend:
         self._capacity = capacity
         self._endpoint_url = endpoint_url
         self._engine = engine or Engine()
-        self._images = Images(self._engine)
+        self._images = Images(self._engine, self.home_id)
         self._life = EngineLife(self._engine, f"{plan.HOME}={self.home_id}")
         self._lanes = Lanes(_ACTS, "docker-acts")
         self._lock = threading.Lock()
         self._known: set[AttemptKey] = set()
         self._prepared: set[AttemptKey] = set()
         self._running: dict[AttemptKey, RunningAttempt] = {}
+        self._engine_cpus: int | None = None
         self._grown: set[RunningAttempt] = set()
         self._output = threading.Event()
         self._post: EventSink | None = None
@@ -177,6 +179,8 @@ class DockerBackend:
         for attempt in list(self._running.values()):
             attempt.close()
         self._lanes.close()
+        with contextlib.suppress(EngineUnavailable, EngineRefused):
+            self._images.remove_prepared()
         self._engine.close()
 
     # ---- acts ----------------------------------------------------------------------------------
@@ -185,7 +189,8 @@ class DockerBackend:
         present = self._containers(job.key)
         begun = any(item["State"] != "created" for item in present.values())
         if not begun and job.key not in self._prepared:
-            self._remove_from_engine(job.key)
+            if present or job.instance_count > 1:
+                self._remove_from_engine(job.key)
             self._create(job)
             self._prepared.add(job.key)
         self._tell(Prepared(key=job.key))
@@ -197,8 +202,7 @@ class DockerBackend:
         name = f"amtlocal-{self.home_id[:8]}-{job.key}"
         isolated = bool(job.spec.enable_network_isolation)
         wiring = wire(self._engine, name, hosts, labels, isolated=isolated)
-        directories = writable_directories()
-        cpus = self._engine.info()["NCPU"]
+        prepared = self._images.prepared(image)
         environment = image_environment(
             job, job.resources.cpus, self._endpoint_url, plan.image_variables(image)
         )
@@ -206,21 +210,26 @@ class DockerBackend:
             for index, host in enumerate(hosts):
                 channels = self._provide(job, index, hosts, wiring)
                 tree = self._places.tree(job.key, host)
-                made = self._engine.create(
+                self._engine.create(
                     **plan.container(
                         job,
                         host,
                         name=f"{name}-{host}",
-                        image=image,
+                        image=prepared,
                         labels=labels,
                         environment=environment,
                         mounts=plan.mounts(tree, channels),
                         wiring=wiring,
-                        cpus=cpus,
+                        cpus=self._cpus(),
                         gpus=self._free_gpus(job.resources.gpus),
                     )
                 )
-                self._engine.put(made, "/", directories)
+
+    def _cpus(self) -> int:
+        """How many the engine has: it refuses a container that is to have more."""
+        if self._engine_cpus is None:
+            self._engine_cpus = int(self._engine.info()["NCPU"])
+        return self._engine_cpus
 
     def _provide(
         self, job: TrainingJob, index: int, hosts: Sequence[str], wiring: Wiring
@@ -302,6 +311,10 @@ class DockerBackend:
         except (EngineUnavailable, EngineRefused, Closing) as error:
             _log.warning("what runs cannot be looked at: %s", error)
             return
+        for item in present:
+            if plan.ATTEMPT not in item["Labels"]:  # an image was being prepared from it
+                self._engine.remove(item["Id"])
+        present = [item for item in present if plan.ATTEMPT in item["Labels"]]
         found = [item["Labels"][plan.ATTEMPT] for item in (*present, *networks)]
         for key in {plan.key_of(value) for value in found} - self._known:
             self.release(key)

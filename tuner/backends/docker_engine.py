@@ -78,9 +78,13 @@ class Engine:
     def ping(self) -> None:
         """Whether a new connection is accepted: one that is open already outlives the moment
         when the engine begins to shut down."""
-        with _translated():
-            client = _connect(min(self._timeout, QUICK_TIMEOUT), self._address)
-            client.close()
+        with self._api() as known:
+            limit = min(self._timeout, QUICK_TIMEOUT)
+            client = _connect(limit, self._address, known.api_version)
+            try:
+                client.ping()
+            finally:
+                client.close()
 
     def await_end(self, label: str) -> None:
         """Return when the engine's process ends, or cuts the connection for another reason."""
@@ -131,6 +135,22 @@ class Engine:
                     raise EngineRefused(str(step["error"]))
                 if "progress" not in step:
                     yield " ".join(filter(None, [step.get("id"), step.get("status")]))
+
+    def commit(self, container: str, repository: str, tag: str) -> str:
+        """A container's files and configuration as an image; its id."""
+        with self._api() as api:
+            found: str = api.commit(container, repository=repository, tag=tag)["Id"]
+            return found
+
+    def images(self, label: str) -> Sequence[Mapping[str, Any]]:
+        with self._api() as api:
+            found: Sequence[Mapping[str, Any]] = api.images(filters={"label": label})
+            return found
+
+    def remove_image(self, image: str) -> None:
+        """Refused while a container is made from it."""
+        with self._api() as api, contextlib.suppress(_errors().NotFound):
+            api.remove_image(image)
 
     # ---- containers -----------------------------------------------------------------------------
 
@@ -260,8 +280,8 @@ def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
         yield from stream
 
 
-def _connect(timeout: float, address: str | None) -> Any:
-    """A client of the Docker SDK that has asked the engine for its version."""
+def _connect(timeout: float, address: str | None, version: str = "auto") -> Any:
+    """A client of the Docker SDK; with `auto` it has asked the engine for its version."""
     named = address or os.environ.get("DOCKER_HOST")
     if not named and not _SOCKET.exists() and not _CONTEXTS.expanduser().is_dir():
         # the SDK takes long to import, and most homes do without it
@@ -277,7 +297,7 @@ def _connect(timeout: float, address: str | None) -> Any:
         if context is not None and context.Host:
             settings["base_url"] = context.Host
     settings.setdefault("base_url", f"unix://{_SOCKET}")
-    return docker.APIClient(version="auto", timeout=timeout, max_pool_size=_POOL, **settings)
+    return docker.APIClient(version=version, timeout=timeout, max_pool_size=_POOL, **settings)
 
 
 def _errors() -> Any:

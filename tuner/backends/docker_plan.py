@@ -94,7 +94,7 @@ def container(
     host: str,
     *,
     name: str,
-    image: Mapping[str, Any],
+    image: str,
     labels: Mapping[str, str],
     environment: Mapping[str, str],
     mounts: Sequence[Mapping[str, Any]],
@@ -133,7 +133,7 @@ def container(
     networking = {"IPAMConfig": {"IPv4Address": address}, "Aliases": [host]} if address else None
     return {
         "name": name,
-        "image": image["Id"],
+        "image": image,
         **command(job),
         "hostname": host,
         "environment": dict(environment),
