@@ -68,6 +68,8 @@ class Daemon:
         self._containerd.terminate()
         self._containerd.wait(PATIENCE)
         _ip("link", "delete", self._bridge)
+        # it leaves its directory mounted on itself
+        subprocess.run(["umount", self._directory / "data"], check=False)
 
     def _run_containerd(self) -> subprocess.Popen[bytes]:
         """Apart from the engine, so that killing the engine leaves it in order."""

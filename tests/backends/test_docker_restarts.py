@@ -40,7 +40,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 class RestartStage(DockerStage):
     def alive_in(self) -> int:
-        return len(self.engine.containers(f"amtlocal.home={self.backend.home_id}"))
+        return len(self.engine.containers(f"amtlocal.home={self.home_id}"))
 
 
 @pytest.fixture

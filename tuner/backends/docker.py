@@ -18,7 +18,7 @@ from typing import Any
 
 from tuner.backends import docker_plan as plan
 from tuner.backends.docker_attempt import RunningAttempt
-from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable
+from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable, Missing
 from tuner.backends.docker_images import ImageError, Images
 from tuner.backends.docker_life import Closing, EngineLife
 from tuner.backends.docker_network import Wiring, wire
@@ -82,7 +82,7 @@ class DockerBackend:
         self._lanes = Lanes(_ACTS, "docker-acts")
         self._lock = threading.Lock()
         self._known: set[AttemptKey] = set()
-        self._prepared: set[AttemptKey] = set()
+        self._made: dict[AttemptKey, dict[str, str]] = {}
         self._running: dict[AttemptKey, RunningAttempt] = {}
         self._engine_cpus: int | None = None
         self._grown: set[RunningAttempt] = set()
@@ -186,16 +186,16 @@ class DockerBackend:
     # ---- acts ----------------------------------------------------------------------------------
 
     def _prepare(self, job: TrainingJob) -> None:
-        present = self._containers(job.key)
-        begun = any(item["State"] != "created" for item in present.values())
-        if not begun and job.key not in self._prepared:
-            if present or job.instance_count > 1:
-                self._remove_from_engine(job.key)
-            self._create(job)
-            self._prepared.add(job.key)
+        if job.key not in self._made:
+            present = self._containers(job.key)
+            if not any(item["State"] != "created" for item in present.values()):
+                if present or job.instance_count > 1:
+                    self._remove_from_engine(job.key)
+                self._made[job.key] = self._create(job)
         self._tell(Prepared(key=job.key))
 
-    def _create(self, job: TrainingJob) -> None:
+    def _create(self, job: TrainingJob) -> dict[str, str]:
+        """The containers' ids by host."""
         image = self._images.fetch(job.spec.algorithm_specification.training_image or "")
         hosts = hosts_of(job)
         labels = plan.labels(self.home_id, job)
@@ -206,11 +206,12 @@ class DockerBackend:
         environment = image_environment(
             job, job.resources.cpus, self._endpoint_url, plan.image_variables(image)
         )
+        made = {}
         with self._lock:  # two attempts must not find the same device free
             for index, host in enumerate(hosts):
                 channels = self._provide(job, index, hosts, wiring)
                 tree = self._places.tree(job.key, host)
-                self._engine.create(
+                made[host] = self._engine.create(
                     **plan.container(
                         job,
                         host,
@@ -224,6 +225,8 @@ class DockerBackend:
                         gpus=self._free_gpus(job.resources.gpus),
                     )
                 )
+
+        return made
 
     def _cpus(self) -> int:
         """How many the engine has: it refuses a container that is to have more."""
@@ -262,14 +265,11 @@ class DockerBackend:
         if (attempt := self._running.get(job.key)) is not None:
             attempt.report()
             return
-        present = self._containers(job.key)
-        hosts = hosts_of(job)
-        if any(host not in present for host in hosts):
-            raise Lost(_GONE)
-        started = [self._started(host, present[host]["Id"]) for host in hosts]
+        ids, hosts = self._ids(job), hosts_of(job)
+        started = [self._started(host, ids[host]) for host in hosts]
         attempt = RunningAttempt(
             job.key,
-            [Container(present[host]["Id"], host, job.resources.memory_mib) for host in hosts],
+            [Container(ids[host], host, job.resources.memory_mib) for host in hosts],
             max(started),
             self._logs.directory(job.key),
             self._life,
@@ -280,25 +280,38 @@ class DockerBackend:
         self._running[job.key] = attempt
         attempt.watch()
 
+    def _ids(self, job: TrainingJob) -> Mapping[str, str]:
+        """The containers of an attempt that was prepared, by host. Raises Lost."""
+        if (made := self._made.get(job.key)) is not None:
+            return made
+        found = {host: str(item["Id"]) for host, item in self._containers(job.key).items()}
+        if not found.keys() >= set(hosts_of(job)):
+            raise Lost(_GONE)
+        self._made[job.key] = found
+        return found
+
     def _started(self, host: str, container: str) -> float:
         """Start a container, unless it was started before; when that was."""
-        state = self._engine.state(container)
-        if was_started(state):
-            return moment(state["StartedAt"])
         try:
+            state = self._engine.state(container)
+            if was_started(state):
+                return moment(state["StartedAt"])
             self._engine.start(container)
+        except Missing as error:
+            raise Lost(_GONE) from error
         except EngineRefused as error:
             raise EngineRefused(f"{host} cannot be started: {error}") from error
         return time.time()
 
     def _collect(self, job: TrainingJob) -> None:
-        present = self._containers(job.key)
+        ids = self._ids(job)
         trees = {}
         for host in hosts_of(job):
-            if host not in present:
-                raise Lost(_GONE)
             tree = trees[host] = self._places.tree(job.key, host)
-            fetch(self._engine, present[host]["Id"], tree, plan.volume_bytes(job))
+            try:
+                fetch(self._engine, ids[host], tree, plan.volume_bytes(job))
+            except Missing as error:
+                raise Lost(_GONE) from error
         text = outputs.collect(job, trees, self._objects)
         self._tell(Collected(key=job.key, failure_text=text))
 
@@ -338,7 +351,6 @@ class DockerBackend:
     def _remove(self, key: AttemptKey) -> None:
         if (attempt := self._running.pop(key, None)) is not None:
             attempt.close()
-        self._prepared.discard(key)
         try:
             self._life.patiently(partial(self._remove_from_engine, key))
         except Closing:
@@ -355,10 +367,16 @@ class DockerBackend:
 
     def _remove_from_engine(self, key: AttemptKey) -> None:
         label = f"{plan.ATTEMPT}={plan.attempt_label(self.home_id, key)}"
-        for item in self._engine.containers(label):
-            self._engine.remove(item["Id"])
-        for network in self._engine.networks(label):
-            self._engine.remove_network(network["Id"])
+        made = self._made.get(key)
+        for container in made.values() if made else self._listed(label):
+            self._engine.remove(container)
+        if made is None or len(made) > 1:
+            for network in self._engine.networks(label):
+                self._engine.remove_network(network["Id"])
+        self._made.pop(key, None)
+
+    def _listed(self, label: str) -> list[str]:
+        return [item["Id"] for item in self._engine.containers(label)]
 
     def _guarded(self, key: AttemptKey, act: Callable[[], None]) -> None:
         """What an act runs into becomes an event: nobody waits for the act itself."""

@@ -80,6 +80,10 @@ class DockerStage(Stage):
         backend.start(self._post)
         return backend
 
+    @property
+    def home_id(self) -> str:
+        return self.backend.home_id
+
     def image(self, source: str, name: str = "program") -> str:
         return build(DOCKERFILE, {"train": textwrap.dedent(source).encode()})
 
@@ -89,8 +93,8 @@ class DockerStage(Stage):
     def containers(self, job: TrainingJob) -> list[Any]:
         """All of an attempt, ended ones too, in the order of their hosts."""
         label = f"amtlocal.training-job={job.name}"
-        found = client().containers.list(all=True, filters={"label": label})
-        ours = [item for item in found if item.labels["amtlocal.home"] == self.backend.home_id]
+        found = client().containers.list(all=True, filters={"label": label}, ignore_removed=True)
+        ours = [item for item in found if item.labels["amtlocal.home"] == self.home_id]
         ours = [item for item in ours if item.labels["amtlocal.attempt"].endswith(f"/{job.key}")]
         return sorted(ours, key=lambda item: str(item.labels["amtlocal.host"]))
 
@@ -111,7 +115,7 @@ stage = DockerStage(Path({str(self.home)!r}))"""
 
     def close(self) -> None:
         super().close()
-        label = f"amtlocal.home={self.backend.home_id}"
+        label = f"amtlocal.home={self.home_id}"
         engine = self._make_engine()
         assert not engine.containers(label)
         assert not engine.networks(label)

@@ -38,7 +38,7 @@ class ProcessStage(Stage):
         return backend
 
     def image(self, source: str, name: str = "program") -> str:
-        directory = self.home / "containers" / name
+        directory = self.home / "programs" / name
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "train").write_text(textwrap.dedent(source))
         manifest = {"name": name, "command": ["{python}", "-I", "{directory}/train"]}
