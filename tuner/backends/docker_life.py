@@ -68,11 +68,11 @@ class EngineLife:
             began = time.monotonic()
             try:
                 self.engine.await_end(self._label)
+                self._ends += 1
             except (EngineUnavailable, EngineRefused) as error:
                 if not away and wait > _FIRST_WAIT:
                     log.warning("%s", error)
                     away = True
-            self._ends += 1
             if time.monotonic() - began > _LONGEST_WAIT:
                 wait, away = _FIRST_WAIT, False
             self.closing.wait(wait)

@@ -167,14 +167,15 @@ class AttemptLog:
 def resume(directory: Path, host: str) -> Resume:
     """What of a host's lines is stored."""
     stamps: list[int] = []
-    for path in sorted(directory.glob("*.log"), reverse=True):
-        found = list(_stamps(path, host))
-        stamps = found + stamps
-        if stamps and stamps[0] < _since(max(stamps)) * _SECOND:
+    latest = 0
+    for stamp in _newest_first(directory, host):
+        latest = max(latest, stamp)
+        if stamp < (_since(latest) - _MARGIN_SECONDS) * _SECOND:
             break
+        stamps.append(stamp)
     if not stamps:
         return Resume()
-    since = _since(max(stamps))
+    since = _since(latest)
     return Resume(since, sum(1 for stamp in stamps if stamp >= since * _SECOND))
 
 
@@ -182,9 +183,10 @@ def _since(latest: int) -> int:
     return max(0, latest // _SECOND - _MARGIN_SECONDS)
 
 
-def _stamps(path: Path, host: str) -> Iterator[int]:
-    with path.open("rb") as lines:
-        for raw in lines:
+def _newest_first(directory: Path, host: str) -> Iterator[int]:
+    """The stamps of a host's lines from the last one back."""
+    for path in sorted(directory.glob("*.log"), reverse=True):
+        for raw in reversed(path.read_bytes().split(b"\n")[:-1]):
             stamp, found, _ = decode_line(raw)
             if found == host:
                 yield stamp

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -96,7 +97,10 @@ class Watch:
         interrupted = False
         while not self._cancelled.is_set():
             ends = self._life.ends
-            whole = self._read()
+            try:
+                self._read(follow=True)
+            except EngineUnavailable:
+                interrupted = True
             state = self._life.patiently(self._state)
             interrupted |= self._life.ends != ends
             if state["Running"]:
@@ -104,7 +108,9 @@ class Watch:
                 self._cancelled.wait(_NOT_ENDED_YET)
             elif interrupted and not self._life.patiently(self._keeps_containers):
                 raise Lost(RESTARTED)
-            elif whole:
+            elif self._life.patiently(partial(self._read, follow=False)):
+                # A last line without a newline is written down after whoever follows has been
+                # told of the end, but before the engine calls the container ended.
                 return self._end(state)
         raise Lost("nobody waits for it any more")
 
@@ -116,25 +122,27 @@ class Watch:
         """Whether containers go on without their engine (its option live-restore)."""
         return bool(self._life.engine.info()["LiveRestoreEnabled"])
 
-    def _read(self) -> bool:
-        """Store what there is of the log, and what comes; whether its end was reached."""
+    def _read(self, *, follow: bool) -> bool:
+        """Store what there is of the log and, if told to follow, what comes; whether its end
+        was reached. Raises EngineUnavailable when the connection broke."""
         host = self._container.host
         position = self._log.position(host)
         lines, skip = Lines(), position.skip
         try:
             self._stream = self._life.patiently(
-                lambda: self._life.engine.log(self._container.id, position.since, follow=True)
+                lambda: self._life.engine.log(self._container.id, position.since, follow=follow)
             )
             if self._cancelled.is_set():
                 return False
             for data in self._stream:
                 skip -= self._take(lines.feed(data), skip)
-        except (TimeoutError, EngineUnavailable):
+        except TimeoutError:
             return False
         finally:
             if self._stream is not None:
                 self._stream.close()
-        self._take(lines.finish(), skip)
+        if not follow:
+            self._take(lines.finish(), skip)
         return True
 
     def _take(self, lines: Iterator[Line], skip: int) -> int:
