@@ -17,16 +17,16 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`cpus` and `memory_mib` bound what training jobs may use together (None: the machine);
-    `idle_seconds` is how long the background process stays without work;
-    `image_map` maps image URIs to directories of local containers."""
+    """`backend` is "process", "docker" or "auto"; `cpus` and `memory_mib` bound what training
+    jobs may use together (None: the machine); `idle_seconds` is how long the background process
+    stays without work; `image_map` maps image URIs to directories of local containers."""
 
     home: Path
     account: str = DEFAULT_ACCOUNT
     region: str = DEFAULT_REGION
     cpus: int | None = None
     memory_mib: int | None = None
-    backend: str = "process"
+    backend: str = "auto"
     idle_seconds: float = 60.0
     image_map: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class Settings:
             region=_region(environ),
             cpus=_positive_integer(environ, "TUNER_CPUS"),
             memory_mib=_positive_integer(environ, "TUNER_MEMORY_MIB"),
-            backend=environ.get("TUNER_BACKEND") or "process",
+            backend=environ.get("TUNER_BACKEND") or "auto",
             idle_seconds=float(_positive_integer(environ, "TUNER_IDLE_SECONDS") or 60),
             image_map=_image_map(environ.get("TUNER_IMAGE_MAP", "")),
         )

@@ -1,10 +1,12 @@
 """What a training job costs beyond its program, against the same program started by hand.
 
     python tests/benchmarks/overhead.py [--jobs-second 40] [--jobs-noop 200] [--parallel 2]
+    python tests/benchmarks/overhead.py --backend docker [--jobs-noop 40] [--rounds 3]
 
 One run prints: 40 training jobs of one second and 200 that do nothing but print a metric, each
 beside the same interpreter line started back to back at the same parallelism, and the peers'
-no-op trials where they are installed (Syne Tune's LocalBackend, Ray Tune).
+no-op trials where they are installed (Syne Tune's LocalBackend, Ray Tune). With --backend docker
+the no-op training jobs are containers, beside the same containers started by `docker run --rm`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.conformance.backends.docker_stage import BASE, build
 from tuner.client import Client
 from tuner.settings import Settings
 
@@ -65,6 +68,47 @@ def container(directory: Path, program: str) -> Path:
     manifest = {"name": directory.name, "command": ["{python}", "-c", program]}
     (directory / "container.json").write_text(json.dumps(manifest))
     return directory
+
+
+def by_docker(image: str, jobs: int, parallel: int) -> float:
+    """Seconds for the same containers started back to back by the docker command."""
+    options = "--init --cpus 1 --memory 1g --memory-swap 1g --pids-limit 4096 --shm-size 512m"
+    options += " --cap-drop ALL --security-opt no-new-privileges --hostname algo-1"
+
+    def run(_: int) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            mount = f"type=bind,source={directory},target=/opt/ml/input,readonly"
+            subprocess.run(
+                ["docker", "run", "--rm", *options.split(), "--mount", mount, image, "train"],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(parallel) as pool:
+        list(pool.map(run, range(jobs)))
+    return time.perf_counter() - began
+
+
+def docker_rounds(jobs: int, parallel: int, rounds: int) -> None:
+    """By hand and by us in turns, so that whatever else runs here troubles both."""
+    image = build(f"FROM {BASE}\nENTRYPOINT {json.dumps(['python3', '-c', NOOP])}\n")
+    with tempfile.TemporaryDirectory() as directory:
+        settings = replace(
+            Settings.from_environment(),
+            home=Path(directory) / "home",
+            backend="docker",
+            cpus=parallel,
+            memory_mib=parallel * 1024,
+            idle_seconds=5.0,
+        )
+        client = Client(settings)
+        by_tuner(client, "warm-up", image, 2, parallel)
+        print(f"{'containers':22}{'jobs':>6}{'by hand s':>11}{'tuner s':>9}{'ratio':>7}")
+        for number in range(rounds):
+            hand = by_docker(image, jobs, parallel)
+            ours = by_tuner(client, f"bench-{number}", image, jobs, parallel)
+            print(f"{'no-op':22}{jobs:6}{hand:11.2f}{ours:9.2f}{ours / hand:7.2f}", flush=True)
 
 
 def by_hand(program: str, jobs: int, parallel: int) -> float:
@@ -142,10 +186,15 @@ def peer(module: str, driver: str, trial: str, jobs: int, parallel: int) -> floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs-second", type=int, default=40)
-    parser.add_argument("--jobs-noop", type=int, default=200)
+    parser.add_argument("--jobs-noop", type=int)
+    parser.add_argument("--backend", choices=["process", "docker"], default="process")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs-peer", type=int, default=20)
     parser.add_argument("--parallel", type=int, default=2)
     options = parser.parse_args()
+    if options.backend == "docker":
+        docker_rounds(options.jobs_noop or 40, options.parallel, options.rounds)
+        return
     with tempfile.TemporaryDirectory() as directory:
         images = {
             "noop": str(container(Path(directory) / "noop", NOOP)),
@@ -155,6 +204,7 @@ def main() -> None:
             Settings.from_environment(),
             home=Path(directory) / "home",
             image_map=images,
+            backend="process",
             cpus=options.parallel,
             idle_seconds=5.0,
         )
@@ -163,7 +213,7 @@ def main() -> None:
         print(f"{'program':22}{'jobs':>6}{'by hand s':>11}{'tuner s':>9}{'ratio':>7}{'ms/job':>8}")
         for image, program, jobs in [
             ("second", SECOND, options.jobs_second),
-            ("noop", NOOP, options.jobs_noop),
+            ("noop", NOOP, options.jobs_noop or 200),
         ]:
             hand = by_hand(program, jobs, options.parallel)
             ours = by_tuner(client, f"bench-{image}", image, jobs, options.parallel)

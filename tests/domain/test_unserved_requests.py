@@ -67,7 +67,6 @@ SPEC_CASES: list[tuple[dict[str, Any], str]] = [
     ({"OutputDataConfig": {"CompressionType": "NONE"}}, "OutputDataConfig.CompressionType"),
     ({"OutputDataConfig": {"S3OutputPath": "https://b/o"}}, "OutputDataConfig.S3OutputPath"),
     ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
-    ({"EnableNetworkIsolation": True}, "EnableNetworkIsolation"),
     ({"CheckpointConfig": {"S3Uri": "s3://bucket/c"}}, "CheckpointConfig"),
     (
         {"StoppingCondition": {"MaxPendingTimeInSeconds": 1800}},

@@ -26,7 +26,7 @@ def environment_of(job: TrainingJob, tmp_path: Path, **options: Any) -> dict[str
     members: dict[str, Any] = {
         "private_opt_ml": True,
         "scratch": tmp_path / "scratch",
-        "endpoint_url": None,
+        "endpoint": {},
         "cpus": 2,
         **options,
     }
@@ -52,7 +52,9 @@ def test_nothing_of_the_user_is_passed_on(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_job_is_named(tmp_path: Path) -> None:
-    environment = environment_of(training_job(), tmp_path, endpoint_url="http://127.0.0.1:1")
+    environment = environment_of(
+        training_job(), tmp_path, endpoint={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    )
 
     assert environment["TRAINING_JOB_NAME"] == "tune-001-abcd"
     assert environment["TRAINING_JOB_ARN"] == (
@@ -126,7 +128,7 @@ def test_a_program_of_the_user_has_a_python_with_our_packages_that_is_its_own(
 
 def test_a_program_of_ours_is_started_by_our_own_python(tmp_path: Path) -> None:
     ours = Container("xgboost", tmp_path, ("train",), Algorithm(name="xgboost", built_in=True))
-    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint_url": None, "cpus": 1}
+    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint": {}, "cpus": 1}
     found = program_environment(training_job(), ours, "algo-1", ["algo-1"], tmp_path, **options)
     assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert not (tmp_path / "python").exists()
@@ -137,7 +139,7 @@ def test_a_container_for_users_code_is_told_what_to_run_and_where_packages_come_
 ) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
     job = training_job(spec=spec(environment={"TUNER_SCRIPT": "/else"}))
-    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint_url": None, "cpus": 1}
+    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint": {}, "cpus": 1}
     algorithm = Algorithm(name="script", built_in=False)
     script = Container("script", tmp_path, ("/bin/train",), algorithm, runs_user_code=True)
     told = tmp_path / "script.json"

@@ -17,6 +17,7 @@ class Lanes:
     def __init__(self, threads: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
         self._waiting: dict[AttemptKey, deque[Callable[[], None]]] = {}
         self._closed = False
 
@@ -31,6 +32,11 @@ class Lanes:
                 return
             self._waiting[key] = deque()
             self._pool.submit(self._run, key, task)
+
+    def drain(self, timeout: float) -> None:
+        """Wait until all that was submitted is done, at most `timeout` seconds."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._waiting, timeout)
 
     def close(self) -> None:
         """Wait for the tasks that run; what waits is dropped."""
@@ -47,5 +53,7 @@ class Lanes:
             lane = self._waiting[key]
             if not lane:
                 del self._waiting[key]
+                if not self._waiting:
+                    self._idle.notify_all()
             elif not self._closed:
                 self._pool.submit(self._run, key, lane.popleft())

@@ -18,12 +18,13 @@ from tuner.domain.log_format import (
 class LogWriter:
     """Writes one attempt's segments, whole lines only. Not for use by several threads.
 
+    With `go_on` it goes on behind what another writer left, less a last line that was cut off.
     Every method that writes raises OSError when the disk does not take it.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, go_on: bool = False) -> None:
         self._directory = directory
-        self._offset = 0
+        self._offset = _mend(directory) if go_on else 0
         self._room = 0
         self._fd = -1
 
@@ -54,6 +55,18 @@ class LogWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _mend(directory: Path) -> int:
+    """Where a log ends, once a last line without its end is taken away."""
+    last = max(directory.glob("*.log"), default=None)
+    if last is None:
+        return 0
+    content = last.read_bytes()
+    size = content.rfind(b"\n") + 1
+    if size < len(content):
+        os.truncate(last, size)
+    return int(last.stem) + size
 
 
 class LineSplitter:

@@ -12,12 +12,12 @@ _KEY = re.compile(r"(\d+)-(\d+)")
 
 
 class Places:
-    """`HOME/attempts/ID-ATTEMPT/`: per attempt what the keeper writes (see `attempt.py`), the
-    hosts file, `channels.json` from prepare to launch, `script.json` where a user's code is
-    run, and per host its tree and scratch."""
+    """`HOME/attempts/ID-ATTEMPT/`, or below another directory of the home: per attempt what the
+    keeper writes (see `attempt.py`), the hosts file, `channels.json` from prepare to launch,
+    `script.json` where a user's code is run, and per host its tree and scratch."""
 
-    def __init__(self, home: Path) -> None:
-        self.root = home / "attempts"
+    def __init__(self, home: Path, name: str = "attempts") -> None:
+        self.root = home / name
 
     def directory(self, key: AttemptKey) -> Path:
         return self.root / str(key)

@@ -33,7 +33,9 @@ from tuner.domain.ports import (
     Objects,
     OutputGrew,
     Prepared,
+    Reach,
     Started,
+    unreachable,
 )
 from tuner.domain.statuses import FailureKind, SecondaryStatus
 from tuner.training import opt_ml, outputs, script_mode
@@ -52,6 +54,7 @@ _log = logging.getLogger(__name__)
 _LOST = "the process keeper ended unexpectedly"
 _USABLE_MEMORY = 0.9
 _TRANSFERS = 4
+_HERE = "127.0.0.1"
 _LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
@@ -73,7 +76,7 @@ class ProcessBackend:
         image_map: Mapping[str, str],
         capacity: Capacity | None,
         namespaces: bool | None = None,
-        endpoint_url: str | None = None,
+        reach: Reach = unreachable,
     ) -> None:
         self._home = home.resolve()
         self._places = Places(self._home)
@@ -84,7 +87,7 @@ class ProcessBackend:
         self._wants_namespaces = (
             os.environ.get("TUNER_NAMESPACES") != "off" if namespaces is None else namespaces
         )
-        self._endpoint_url = endpoint_url
+        self._reach = reach
         self._keeper = KeeperClient(self._home, self._on_event, self._on_lost)
         self._acts = ThreadPoolExecutor(1, thread_name_prefix="process-acts")
         self._lanes = Lanes(_TRANSFERS, "process-transfers")
@@ -100,7 +103,30 @@ class ProcessBackend:
     def capacity(self) -> Capacity:
         return self._capacity
 
-    def capabilities(self) -> Capabilities:
+    def image_fault(self, image: str, *, user_code: bool) -> str | None:
+        try:
+            container = find_container(image, self._image_map, user_code=user_code)
+        except ContainerError as error:
+            return str(error)
+        if container is not None:
+            return None
+        return (
+            f"No local container is known for the training image {image!r}. Known are the images "
+            "of SageMaker's built-in XGBoost and of its frameworks (`tuner images` lists them); "
+            "map any other one to a program of this machine: TUNER_IMAGE_MAP='IMAGE=PROGRAM', "
+            "where PROGRAM is an executable file, or a directory with a program named train or "
+            "a container.json."
+        )
+
+    def holds(self, key: AttemptKey) -> bool:
+        """Whether an attempt was given to this backend and not released."""
+        return self._places.directory(key).exists()
+
+    def claim(self, key: AttemptKey) -> None:
+        """From now on it `holds` the attempt. Raises OSError."""
+        self._places.directory(key).mkdir(parents=True, exist_ok=True)
+
+    def capabilities(self, image: str | None = None) -> Capabilities:
         try:
             note = self._without_namespaces()
         except KeeperUnavailable as error:
@@ -263,7 +289,7 @@ class ProcessBackend:
             tree,
             private_opt_ml=overlays is not None,
             scratch=scratch,
-            endpoint_url=self._endpoint_url,
+            endpoint=self._reach(job, _HERE),
             cpus=job.resources.cpus,
             network_interface=_LOOPBACK,
             instructions=self._places.instructions(job.key) if container.runs_user_code else None,

@@ -89,7 +89,10 @@ class SimulatedBackend:
     def capacity(self) -> Capacity:
         return self._capacity
 
-    def capabilities(self) -> Capabilities:
+    def image_fault(self, image: str, *, user_code: bool) -> str | None:
+        return None
+
+    def capabilities(self, image: str | None = None) -> Capabilities:
         return Capabilities(images=True, private_opt_ml=True, multiple_instances=True)
 
     # ---- virtual time ------------------------------------------------------------------------

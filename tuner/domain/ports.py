@@ -115,15 +115,29 @@ class Capacity:
 class Capabilities:
     """What the backend can do; a request that needs more is refused at create.
 
-    `images`: programs are container images (else bundled or mapped programs only).
+    `images`: programs are container images (else bundled or mapped programs only);
+    `images_note` says why they cannot be.
     `private_opt_ml`: /opt/ml is real (else SAGEMAKER_BASE_DIR relocates it).
     `multiple_instances`: hosts algo-1..N resolve for every program.
+    `network_isolation`: programs can be kept from the network.
     """
 
     images: bool
     private_opt_ml: bool
     multiple_instances: bool
+    network_isolation: bool = False
     note: str = ""
+    images_note: str = ""
+
+
+Reach = Callable[[TrainingJob, str], Mapping[str, str]]
+"""Variables (AWS_ENDPOINT_URL, keys) for a program that reaches this machine at an IPv4 address
+of it; none where the endpoint cannot be reached there. Quick, for any thread."""
+
+
+def unreachable(job: TrainingJob, address: str) -> Mapping[str, str]:
+    """The reach of a home that is not served."""
+    return {}
 
 
 class Backend(Protocol):
@@ -144,7 +158,12 @@ class Backend(Protocol):
 
     def capacity(self) -> Capacity: ...
 
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self, image: str | None = None) -> Capabilities:
+        """What it can do for training jobs of an image, or of any."""
+
+    def image_fault(self, image: str, *, user_code: bool) -> str | None:
+        """Why a training image cannot be run here; None when it can. With `user_code` it is
+        asked to run a user's script or entry point. Takes some seconds at most."""
 
     def prepare(self, job: TrainingJob) -> None:
         """Fetch inputs and build directories: Prepared, or Faulted."""

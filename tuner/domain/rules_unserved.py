@@ -92,12 +92,6 @@ def _spec_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
         yield from _channel_faults(channel, f"{path}InputDataConfig[{index}]")
     yield from _output_faults(spec, path)
     yield from _instance_faults(spec, path)
-    if spec.enable_network_isolation:
-        text = (
-            "EnableNetworkIsolation cannot be enforced for training jobs that run as processes of "
-            "this machine: leave it out, or set it to false."
-        )
-        yield Fault(f"{path}EnableNetworkIsolation", text)
     if spec.checkpoint_config is not None:
         yield Fault(f"{path}CheckpointConfig", "Checkpoints are not served yet.")
     if spec.stopping_condition.max_pending_time_in_seconds is not None:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.domain.errors import AwsError
 from tuner.owner.gate import OwnerEnding
-from tuner.owner.keys import AccessKey
-from tuner.owner.leases import bind
+from tuner.owner.keys import AccessKey, attempt_of, key_of_job
 from tuner.service import Service
 
 if TYPE_CHECKING:
@@ -31,9 +28,6 @@ SERVER_SETTINGS = {
 }
 """How waitress serves this."""
 
-_JOBS_PORT = "jobs-port"
-
-log = logging.getLogger("tuner.owner")
 access_log = logging.getLogger("tuner.access")
 
 
@@ -59,6 +53,7 @@ class Endpoint:
         self._s3 = s3_app(context.ports.objects)
         self._neighbours = Neighbours(context.settings.account, metrics)
         self._key = key
+        self._records = context.ports.records
 
     def app(self, authenticate: bool) -> WSGIApplication:
         """Without a signature only this user is served, which only Linux lets us know."""
@@ -94,23 +89,8 @@ class Endpoint:
     def _secret_of(self, access_key_id: str) -> str | None:
         if access_key_id == self._key.access_key_id:
             return self._key.secret_access_key
+        if (attempt := attempt_of(access_key_id)) is not None:
+            job = self._records.training_job(attempt.job_id)
+            runs = job is not None and job.key == attempt and not job.status.terminal
+            return key_of_job(self._key, attempt).secret_access_key if runs else None
         return self._neighbours.secret_of(access_key_id)
-
-
-def jobs_socket(home: Path) -> socket.socket | None:
-    """A bound loopback port by which training jobs reach the endpoint; the same one as before
-    where it is free, since running jobs know it. None when there is none to be had."""
-    record = home / _JOBS_PORT
-    try:
-        before = int(record.read_text())
-    except (OSError, ValueError):
-        before = 0
-    for port in (before, 0):
-        try:
-            bound = bind(socket.AF_INET, "127.0.0.1", port)
-        except (OSError, OverflowError) as error:
-            log.warning("training jobs cannot be served on port %d: %s", port, error)
-            continue
-        record.write_text(f"{bound.getsockname()[1]}\n")
-        return bound
-    return None

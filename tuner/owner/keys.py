@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import os
+import re
 import secrets
 import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuner.domain.jobs import AttemptKey
+
 _FILE = "access-key.json"
+_OF_JOB = re.compile(r"AMTJOB(\d{10})(\d{4})", re.ASCII)
 _LETTERS = string.ascii_uppercase + string.digits
 
 
@@ -39,3 +46,16 @@ def access_key(home: Path) -> AccessKey:
         scratch.replace(path)
     document = json.loads(path.read_bytes())
     return AccessKey(document["AccessKeyId"], document["SecretAccessKey"])
+
+
+def key_of_job(home: AccessKey, key: AttemptKey) -> AccessKey:
+    """The key of one attempt of a training job; it follows from the home's own."""
+    identity = f"AMTJOB{key.job_id:010}{key.attempt:04}"
+    mark = hmac.digest(home.secret_access_key.encode(), identity.encode(), hashlib.sha256)
+    return AccessKey(identity, base64.urlsafe_b64encode(mark)[:40].decode())
+
+
+def attempt_of(access_key_id: str) -> AttemptKey | None:
+    """Whose key it would be; None for one that is no job's."""
+    found = _OF_JOB.fullmatch(access_key_id)
+    return AttemptKey(int(found[1]), int(found[2])) if found else None

@@ -7,14 +7,16 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from tuner.owner.app import application
-from tuner.owner.endpoint import SERVER_SETTINGS, Endpoint, jobs_socket
+from tuner.owner.endpoint import SERVER_SETTINGS, Endpoint
 from tuner.owner.gate import Gate, OtherSettings, OwnerEnding
 from tuner.owner.keys import access_key
 from tuner.owner.leases import Leases
 from tuner.owner.limits import most_connections
+from tuner.owner.reach import Reach
 from tuner.owner.server import Server, listener
 from tuner.service import Service
 from tuner.settings import Settings
@@ -35,16 +37,15 @@ class Owner:
         self._opening = threading.Lock()
         self._endpoint: Endpoint | None = None
         self._key = access_key(settings.home)
-        jobs = jobs_socket(settings.home)
-        url = f"http://127.0.0.1:{jobs.getsockname()[1]}" if jobs else None
-        self._service = Service(settings, endpoint_url=url)
+        reach = Reach(settings.home, self._key)
+        self._service = Service(settings, reach=reach)
         self._service.start()
         self._leases = Leases(self._open, lambda bound: self._server.shut(bound))
         app = application(self._call, settings.region, self._agree)
         self._server = Server(app, listener(settings.home), most_connections())
-        if jobs is not None:
-            # aside, because it takes a while and nobody waits for it
-            threading.Thread(target=self._open, args=(jobs, False, _OF_JOBS), daemon=True).start()
+        # aside, because it takes a while and nobody waits for it
+        open_ = partial(self._open, part=_OF_JOBS)
+        threading.Thread(target=reach.serve, args=(open_,), daemon=True).start()
         log.info("pid %d owns %s", os.getpid(), settings.home)
 
     def run(self) -> None:

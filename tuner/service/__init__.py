@@ -10,7 +10,7 @@ from typing import Any
 from tuner.controller.loop import Controller
 from tuner.controller.suggestions import SuggestionWorker
 from tuner.domain.errors import AwsError, InternalFailure, UnknownOperationException
-from tuner.domain.ports import Event, OutputGrew, Started
+from tuner.domain.ports import Event, OutputGrew, Reach, Started, unreachable
 from tuner.service import (
     local,
     log_filter,
@@ -77,12 +77,12 @@ OWN: dict[str, Operation] = {
 class Service:
     """One home's service. `start` recovers what the home remembers and begins to work;
     `close` lets running training jobs go on. All calls are thread-safe. Training jobs find the
-    AWS endpoint at `endpoint_url`."""
+    AWS endpoint by `reach`."""
 
     def __init__(
-        self, settings: Settings, ports: Ports | None = None, endpoint_url: str | None = None
+        self, settings: Settings, ports: Ports | None = None, reach: Reach = unreachable
     ) -> None:
-        ports = ports or open_ports(settings, endpoint_url)
+        ports = ports or open_ports(settings, reach)
         self._ports = ports
         self._follower = LogFollower(ports.logs, ports.records.log_offset, self._post)
         self._suggestions = SuggestionWorker()

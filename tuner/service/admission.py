@@ -26,19 +26,15 @@ def algorithm_of(context: Context, spec: TrainingSpec, path: str) -> Algorithm |
     if not image:
         return Fault(member, "A training image is required: provide TrainingImage.")
     user_code = script_mode.runs_user_code(spec, script_mode.hyper_parameters_of(spec))
+    fault = context.ports.backend.image_fault(image, user_code=user_code)
+    if fault is not None:
+        return Fault(member, fault)
     try:
         container = find_container(image, context.settings.image_map, user_code=user_code)
     except ContainerError as error:
         return Fault(member, str(error))
     if container is None:
-        text = (
-            f"No local container is known for the training image {image!r}. Known are the images "
-            "of SageMaker's built-in XGBoost and of its frameworks (`tuner images` lists them); "
-            "map any other one to a program of this machine: TUNER_IMAGE_MAP='IMAGE=PROGRAM', "
-            "where PROGRAM is an executable file, or a directory with a program named train or "
-            "a container.json."
-        )
-        return Fault(member, text)
+        return Algorithm(name=image, built_in=False)
     if container.runs_user_code and not user_code:
         text = (
             f"The training image {image!r} runs a script of yours: name it and its archive in the "
@@ -54,6 +50,7 @@ def spec_faults(
     """What this machine cannot do for the spec; sample data are put in place on the way."""
     return [
         *_instance_faults(context, spec, algorithm, path),
+        *_isolation_faults(context, spec, path),
         *_regex_faults(spec, path),
         *_input_faults(context, spec, path, region),
         *_command_faults(context, spec, path),
@@ -66,7 +63,7 @@ def _instance_faults(
 ) -> Sequence[Fault]:
     """The programs that we bring find each other where hosts have no names, too."""
     count = spec.instance_count
-    able = context.ports.backend.capabilities()
+    able = context.ports.backend.capabilities(spec.algorithm_specification.training_image)
     bundled = algorithm is not None and algorithm.built_in
     if count > 1 and not able.multiple_instances and not bundled:
         name = context.ports.backend.name
@@ -76,6 +73,16 @@ def _instance_faults(
         )
         return [Fault(f"{path}ResourceConfig.InstanceCount", text)]
     return []
+
+
+def _isolation_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator[Fault]:
+    able = context.ports.backend.capabilities(spec.algorithm_specification.training_image)
+    if spec.enable_network_isolation and not able.network_isolation:
+        text = (
+            "EnableNetworkIsolation cannot be enforced for training jobs that run as processes of "
+            "this machine: leave it out, set it to false, or use a container image."
+        )
+        yield Fault(f"{path}EnableNetworkIsolation", text)
 
 
 def warn_of_size(context: Context, name: str, spec: TrainingSpec, share: Resources) -> None:
@@ -120,7 +127,7 @@ def _input_faults(context: Context, spec: TrainingSpec, path: str, region: str) 
 
 
 def _command_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator[Fault]:
-    able = context.ports.backend.capabilities()
+    able = context.ports.backend.capabilities(spec.algorithm_specification.training_image)
     if not able.private_opt_ml and any("/opt/ml" in word for word in script_mode.command_of(spec)):
         text = (
             "ContainerEntrypoint and ContainerArguments name /opt/ml, which training jobs cannot "

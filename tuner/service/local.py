@@ -121,6 +121,9 @@ def doctor(context: Context, params: Params, region: str) -> dict[str, Any]:
             "each with a name of its own" if able.multiple_instances else able.note,
         ),
     ]
+    if backend.name != "process":
+        detail = able.images_note or "the Docker engine answers; what has an image runs in it"
+        checks.append(_check("containers", able.images, detail))
     for module, (extra, use) in _EXTRAS.items():
         found = importlib.util.find_spec(module) is not None
         detail = use if found else f"{use}: pip install 'amtlocal[{extra}]'"

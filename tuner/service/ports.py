@@ -6,14 +6,28 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuner.backends.auto import AutoBackend
+from tuner.backends.docker import DockerBackend
 from tuner.backends.process import ProcessBackend, machine_capacity
 from tuner.domain.buckets import BucketStore
 from tuner.domain.jobs import AttemptKey
-from tuner.domain.ports import Backend, Capacity, Clock, Listings, Logs, Objects, Records
+from tuner.domain.ports import (
+    Backend,
+    Capacity,
+    Clock,
+    Listings,
+    Logs,
+    Objects,
+    Reach,
+    Records,
+    unreachable,
+)
 from tuner.settings import Settings, SettingsError
 from tuner.store.logs import SegmentedLogs
 from tuner.store.objects import FileObjects
 from tuner.store.records import SqliteRecords
+
+BACKENDS = ("auto", "docker", "process")
 
 
 class JobRecords(Records, Listings, Protocol):
@@ -55,9 +69,9 @@ class SystemClock:
         return time.time()
 
 
-def open_ports(settings: Settings, endpoint_url: str | None = None) -> Ports:
-    """Open a home, making it where there is none. Training jobs find the AWS endpoint at
-    `endpoint_url`. Raises SettingsError for a backend that is not known."""
+def open_ports(settings: Settings, reach: Reach = unreachable) -> Ports:
+    """Open a home, making it where there is none. Training jobs find the AWS endpoint by
+    `reach`. Raises SettingsError for a backend that is not known."""
     home = settings.home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     objects, logs = FileObjects(home / "objects"), SegmentedLogs(home / "logs")
@@ -66,27 +80,32 @@ def open_ports(settings: Settings, endpoint_url: str | None = None) -> Ports:
         records=SqliteRecords(home / "records.db"),
         objects=objects,
         logs=logs,
-        backend=_backend(settings, objects, logs, endpoint_url),
+        backend=_backend(settings, objects, logs, reach),
         clock=SystemClock(),
     )
 
 
-def _backend(
-    settings: Settings, objects: Objects, logs: Logs, endpoint_url: str | None
-) -> Backend:
-    if settings.backend != "process":
-        raise SettingsError(f"TUNER_BACKEND={settings.backend!r} is not known; use 'process'.")
+def _backend(settings: Settings, objects: Objects, logs: Logs, reach: Reach) -> Backend:
+    if settings.backend not in BACKENDS:
+        known = " or ".join(map(repr, BACKENDS))
+        raise SettingsError(f"TUNER_BACKEND={settings.backend!r} is not known; use {known}.")
     machine = machine_capacity()
     capacity = Capacity(
         cpus=settings.cpus or machine.cpus,
         memory_mib=settings.memory_mib or machine.memory_mib,
         gpus=machine.gpus,
     )
-    return ProcessBackend(
+    docker = DockerBackend(settings.home, objects, logs, capacity=capacity, reach=reach)
+    if settings.backend == "docker":
+        return docker
+    process = ProcessBackend(
         settings.home,
         objects,
         logs,
         image_map=settings.image_map,
         capacity=capacity,
-        endpoint_url=endpoint_url,
+        reach=reach,
     )
+    if settings.backend == "process":
+        return process
+    return AutoBackend(process, docker, settings.image_map)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tuner.domain.jobs import TrainingJob
@@ -59,7 +59,7 @@ def program_environment(
     *,
     private_opt_ml: bool,
     scratch: Path,
-    endpoint_url: str | None,
+    endpoint: Mapping[str, str],
     cpus: int,
     network_interface: str = "eth0",
     instructions: Path | None = None,
@@ -69,15 +69,14 @@ def program_environment(
     `base_dir` is the instance's tree, which the program sees as /opt/ml with `private_opt_ml`;
     HOME and TMPDIR are made in `scratch`, and for a program that is not ours the Python that goes
     first on its PATH. `instructions` is the file that a container which runs a user's code reads.
-    A variable that no program could be started with
-    (too long, a NUL, a name with `=`) is left out.
+    `endpoint` has the variables by which it reaches the home's AWS endpoint. A variable that no
+    program could be started with (too long, a NUL, a name with `=`) is left out.
     """
     home, temporary = scratch / "home", scratch / "tmp"
     home.mkdir(parents=True, exist_ok=True)
     temporary.mkdir(parents=True, exist_ok=True)
     base = OPT_ML if private_opt_ml else str(base_dir)
     resources = resource_config(job, host, hosts, network_interface)
-    region = job.scope.region
     of_the_user = not container.algorithm.built_in
     inherited = (*_INHERITED, *_PIP_SETTINGS) if of_the_user else _INHERITED
     own_python = of_the_user and not container.runs_user_code
@@ -87,24 +86,49 @@ def program_environment(
         "PATH": _search_path(private_python(scratch / "python") if own_python else None),
         "HOME": str(home),
         "TMPDIR": str(temporary),
-        "PYTHONUNBUFFERED": "1",
-        "TRAINING_JOB_NAME": job.name,
-        "TRAINING_JOB_ARN": job.arn,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **_for_any_program(job, cpus, endpoint),
         "SAGEMAKER_BASE_DIR": base,
-        **dict.fromkeys(_THREAD_COUNTS, str(cpus)),
         **toolkit_variables(job, container, resources, base, cpus),
     }
-    if endpoint_url is not None:
-        variables["AWS_ENDPOINT_URL"] = endpoint_url
     variables.update(job.spec.environment or {})
     if instructions is not None:
         variables[INSTRUCTIONS] = str(instructions)
     return {name: value for name, value in variables.items() if _passable(name, value)}
+
+
+def image_environment(
+    job: TrainingJob, cpus: int, endpoint: Mapping[str, str], image: Mapping[str, str]
+) -> dict[str, str]:
+    """What a container gets beside the variables of its `image`, which win over our defaults;
+    the spec's Environment wins over all. SM_* are the business of a toolkit in the image."""
+    ours = _for_any_program(job, cpus, endpoint)
+    variables = {
+        **{name: value for name, value in ours.items() if name not in image},
+        **_identity(job),
+        **(job.spec.environment or {}),
+    }
+    return {name: value for name, value in variables.items() if _passable(name, value)}
+
+
+def _for_any_program(job: TrainingJob, cpus: int, endpoint: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "PYTHONUNBUFFERED": "1",
+        **_identity(job),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **dict.fromkeys(_THREAD_COUNTS, str(cpus)),
+        **endpoint,
+    }
+
+
+def _identity(job: TrainingJob) -> dict[str, str]:
+    return {
+        "TRAINING_JOB_NAME": job.name,
+        "TRAINING_JOB_ARN": job.arn,
+        "AWS_REGION": job.scope.region,
+        "AWS_DEFAULT_REGION": job.scope.region,
+    }
 
 
 def _search_path(programs: Path | None) -> str:

@@ -24,17 +24,9 @@ from tuner.domain.jobs import TrainingJob
 OPT_ML = "/opt/ml"
 _GROUP_NAME = "homogeneousCluster"
 _LOCAL_INSTANCE = "local"
-_DIRECTORIES = (
-    "input",
-    "input/config",
-    "input/data",
-    "model",
-    "output",
-    "output/data",
-    "checkpoints",
-    "code",
-    "tmp",
-)
+WRITTEN = ("model", "output", "output/data", "checkpoints", "tmp")
+"""The directories that a program finds to write into."""
+_DIRECTORIES = ("input", "input/config", "input/data", "code", *WRITTEN)
 
 
 def build(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
-import textwrap
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tuner.backends.process import ProcessBackend
 from tuner.domain.definitions import (
     AlgorithmSpecification,
     Channel,
@@ -26,7 +25,15 @@ from tuner.domain.definitions import (
     TrainingJobRequest,
 )
 from tuner.domain.jobs import AttemptKey, Resources, Scope, TrainingJob
-from tuner.domain.ports import Event, Faulted, InstanceExited, LogLine, Prepared, Started
+from tuner.domain.ports import (
+    Backend,
+    Event,
+    Faulted,
+    InstanceExited,
+    LogLine,
+    Prepared,
+    Started,
+)
 from tuner.store.logs import SegmentedLogs
 from tuner.store.objects import FileObjects
 
@@ -35,55 +42,78 @@ Kind = TypeVar("Kind", bound=Event)
 BUCKET = "bucket"
 PATIENCE = 30.0
 
+BROOD = """
+    import os, time
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.setsid()
+            print("orphan", flush=True)
+            while True: time.sleep(1)
+        os._exit(0)
+    while not os.path.exists("go"): time.sleep(0.01)
+    """
+"""A program with a descendant that has left its group and its session."""
 
-class Stage:
-    """`backend` is the present owner's; `events` are those of all owners so far."""
 
-    def __init__(self, home: Path, namespaces: bool) -> None:
+class Stage(ABC):
+    """`backend` is the present owner's; `events` are those of all owners so far.
+
+    `python` is the interpreter that programs find; `flood_lines` is how many lines a flood of
+    output has; with `one_pipe` both of a program's streams are one.
+    """
+
+    python: str
+    flood_lines: int
+    one_pipe: bool
+    private: bool
+
+    def __init__(self, home: Path) -> None:
         self.home = home
-        self.namespaces = namespaces
         self.objects = FileObjects(home / "objects")
         self.logs = SegmentedLogs(home / "logs")
-        self.images: dict[str, str] = {}
         self.events: list[Event] = []
         self._changed = threading.Condition()
         self.backend = self.owner()
 
-    def owner(self) -> ProcessBackend:
-        backend = ProcessBackend(
-            self.home,
-            self.objects,
-            self.logs,
-            image_map=self.images,
-            capacity=None,
-            namespaces=self.namespaces,
-        )
-        backend.start(self._post)
-        return backend
+    @abstractmethod
+    def owner(self) -> Backend:
+        """A new owner's backend, started."""
+
+    @abstractmethod
+    def image(self, source: str, name: str = "program") -> str:
+        """An image whose program is this Python source."""
+
+    @abstractmethod
+    def attempts(self) -> Path:
+        """Where attempts have their directories."""
+
+    @abstractmethod
+    def alive(self, job: TrainingJob) -> Sequence[object]:
+        """What still runs of an attempt."""
+
+    @property
+    @abstractmethod
+    def recipe(self) -> str:
+        """Python source that makes a `stage` on the same home, in another process."""
+
+    @abstractmethod
+    def touch(self, job: TrainingJob, name: str) -> None:
+        """Make an empty file where the first instance's program has its working directory."""
 
     def replace_owner(self) -> None:
-        """What is left when the owner ends: the keeper, the programs, the disk."""
+        """What is left when the owner ends: the programs, and the disk."""
         self.backend.close()
         self.events.clear()
         self.backend = self.owner()
 
     def close(self) -> None:
         self.backend.adopt([])  # ends and removes everything
-        self.wait(lambda: not any((self.home / "attempts").iterdir()))
+        self.wait(lambda: not any(self.attempts().glob("*-*")))
         self.backend.close()
         self.objects.close()
 
     # ---- jobs ----------------------------------------------------------------------------------
-
-    def image(self, source: str, name: str = "program") -> str:
-        """An image whose program is this Python source."""
-        directory = self.home / "containers" / name
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "train").write_text(textwrap.dedent(source))
-        manifest = {"name": name, "command": ["{python}", "-I", "{directory}/train"]}
-        (directory / "container.json").write_text(json.dumps(manifest))
-        self.images[name] = str(directory)
-        return name
 
     def job(
         self,
@@ -216,3 +246,13 @@ class Stage:
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()
+
+
+def changed(job: TrainingJob, **members: Any) -> TrainingJob:
+    """The same job with other members of its spec."""
+    return replace(job, spec=replace(job.spec, **members))
+
+
+def with_image(job: TrainingJob, image: str) -> TrainingJob:
+    algorithm = replace(job.spec.algorithm_specification, training_image=image)
+    return changed(job, algorithm_specification=algorithm)

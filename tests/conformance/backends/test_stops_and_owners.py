@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.backends.stage import Stage
-from tuner.backends import processes
-from tuner.backends.keeper import LOCK
-from tuner.domain.ports import Faulted, InstanceExited, Prepared, Started
-from tuner.domain.statuses import FailureKind
+from tests.conformance.backends.stage import BROOD, Stage
+from tuner.domain.ports import InstanceExited, Prepared, Started
 
 STUBBORN = """
     import signal, time
@@ -23,27 +19,6 @@ STUBBORN = """
     print("ready", flush=True)
     time.sleep(60)
     """
-
-BROOD = """
-    import os, time
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            os.setsid()
-            print("orphan", flush=True)
-            while True: time.sleep(1)
-        os._exit(0)
-    while not os.path.exists("go"): time.sleep(0.01)
-    """
-
-
-def alive(stage: Stage) -> list[int]:
-    """The programs, and what they started, that are still there."""
-    return list(processes.marked(str(stage.home / "attempts" / "1-1")))
-
-
-def keeper_pid(stage: Stage) -> int:
-    return int((stage.home / LOCK).read_text())
 
 
 def test_a_stop_reaches_the_programs_handler(stage: Stage) -> None:
@@ -73,13 +48,13 @@ def test_a_program_without_a_handler_ends_at_once(stage: Stage) -> None:
 
 
 def test_the_stop_also_reaches_what_a_wrapper_started(stage: Stage) -> None:
-    shell = f"{sys.executable} -c 'import time; print(1, flush=True); time.sleep(60)'; echo over"
+    shell = f"{stage.python} -c 'import time; print(1, flush=True); time.sleep(60)'; echo over"
     job = stage.job("", entrypoint=("/bin/sh", "-c", shell))
     stage.start(job)
     stage.wait_for_line(job, "1")
     stage.backend.stop(job, 60)
     assert stage.exits(job)["algo-1"].code == -signal.SIGTERM
-    assert not alive(stage)
+    assert not stage.alive(job)
 
 
 def test_after_the_grace_comes_sigkill(stage: Stage) -> None:
@@ -96,7 +71,7 @@ def test_the_grace_runs_on_without_an_owner(stage: Stage) -> None:
     stage.wait_for_line(job, "ready")
     stage.backend.stop(job, 0.3)
     stage.backend.close()
-    stage.wait(lambda: not alive(stage))
+    stage.wait(lambda: not stage.alive(job))
     stage.events.clear()
     stage.backend = stage.owner()
     stage.backend.adopt([job])
@@ -122,19 +97,19 @@ def test_no_descendant_survives_a_stop(stage: Stage) -> None:
     job = stage.job(BROOD)
     stage.start(job)
     stage.wait_for_line(job, "orphan")
-    assert len(alive(stage)) >= 2
+    assert stage.alive(job)
     stage.backend.stop(job, 60)
     stage.exits(job)
-    assert not alive(stage)
+    assert not stage.alive(job)
 
 
 def test_no_descendant_survives_the_end_of_its_program(stage: Stage) -> None:
     job = stage.job(BROOD)
     stage.start(job)
     stage.wait_for_line(job, "orphan")
-    (stage.home / "attempts/1-1/algo-1/scratch/go").touch()
+    stage.touch(job, "go")
     assert stage.exits(job)["algo-1"].code == 0
-    assert not alive(stage)
+    assert not stage.alive(job)
 
 
 def test_every_instance_is_stopped(private_stage: Stage) -> None:
@@ -157,7 +132,7 @@ def test_a_new_owner_hears_what_happened_without_one(stage: Stage) -> None:
     stage.backend.adopt([done, goes_on])
     assert stage.first(InstanceExited, done.key).code == 0
     stage.first(Started, goes_on.key)
-    (stage.home / "attempts/2-1/algo-1/scratch/go").touch()
+    stage.touch(goes_on, "go")
     assert stage.exits(goes_on)["algo-1"].code == 0
     assert stage.texts(goes_on) == ["went on"]
 
@@ -170,8 +145,7 @@ def test_programs_outlive_an_owner_that_is_killed(stage: Stage) -> None:
 import sys, time
 sys.path.insert(0, {str(root)!r})
 from pathlib import Path
-from tests.conformance.backends.stage import Stage
-stage = Stage(Path({str(stage.home)!r}), {stage.namespaces})
+{stage.recipe}
 stage.start(stage.job("import time; print('ready', flush=True); time.sleep(60)"))
 print("started", flush=True)
 time.sleep(60)
@@ -184,7 +158,7 @@ time.sleep(60)
     stage.backend.adopt([job])
     stage.first(Started, job.key)
     stage.wait_for_line(job, "ready")
-    assert alive(stage)
+    assert stage.alive(job)
     stage.backend.stop(job, 60)
     assert stage.exits(job)["algo-1"].code == -signal.SIGTERM
 
@@ -193,59 +167,15 @@ def test_adoption_ends_what_belongs_to_nobody(stage: Stage) -> None:
     stray, kept = stage.job("import time; time.sleep(60)"), stage.job("", number=2)
     stage.start(stray)
     stage.run(kept)
-    foreign = stage.home / "attempts" / "not-ours"
+    foreign = stage.attempts() / "not-ours"
     foreign.mkdir()
     stage.replace_owner()
     stage.backend.adopt([kept])
-    stage.wait(lambda: not (stage.home / "attempts/1-1").exists())
-    assert not alive(stage)
-    assert (stage.home / "attempts/2-1").exists()
+    stage.wait(lambda: not (stage.attempts() / "1-1").exists())
+    assert not stage.alive(stray)
+    assert (stage.attempts() / "2-1").exists()
     assert foreign.exists()
     foreign.rmdir()
-
-
-def test_a_killed_keeper_takes_its_instances_along_and_the_job_may_be_retried(
-    stage: Stage,
-) -> None:
-    job = stage.job(BROOD)
-    stage.start(job)
-    stage.wait_for_line(job, "orphan")
-    os.kill(keeper_pid(stage), signal.SIGKILL)
-    failure = stage.first(Faulted, job.key).failure
-    assert failure.kind is FailureKind.INTERNAL
-    assert failure.text == (
-        "We encountered an internal error. Please try again. "
-        "(the process keeper ended unexpectedly)"
-    )
-    assert not alive(stage)
-    again = stage.job("print('again')", attempt=2)
-    assert stage.run(again)["algo-1"].code == 0
-
-
-def test_a_keeper_killed_without_an_owner_is_found_out(stage: Stage) -> None:
-    done, lost = stage.job("", number=2), stage.job("import time; time.sleep(60)")
-    stage.run(done)
-    stage.start(lost)
-    stage.backend.close()
-    os.kill(keeper_pid(stage), signal.SIGKILL)
-    stage.events.clear()
-    stage.backend = stage.owner()
-    stage.backend.adopt([done, lost])
-    stage.first(Faulted, lost.key)
-    assert stage.exits(done)["algo-1"].code == 0
-    assert not alive(stage)
-
-
-def test_a_launch_is_not_repeated_by_a_new_keeper(stage: Stage) -> None:
-    job = stage.job("print('ran', flush=True); import time; time.sleep(60)")
-    stage.start(job)
-    stage.wait_for_line(job, "ran")
-    os.kill(keeper_pid(stage), signal.SIGKILL)
-    stage.first(Faulted, job.key)
-    stage.events.clear()
-    stage.backend.launch(job)
-    stage.first(Faulted, job.key)
-    assert stage.texts(job) == ["ran"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
@@ -255,4 +185,4 @@ def test_a_program_that_turns_on_its_parent_only_harms_itself(stage: Stage, numb
     time.sleep(0.2)
     stage.backend.stop(job, 0.2)
     assert stage.exits(job)["algo-1"].code in (-signal.SIGKILL, -signal.SIGTERM)
-    assert not alive(stage)
+    assert not stage.alive(job)

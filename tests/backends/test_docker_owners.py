@@ -1,0 +1,158 @@
+"""Containers outlive their owner; those that others end are noticed; nothing is left behind."""
+
+from __future__ import annotations
+
+import time
+
+from tests.conformance.backends.docker_stage import DockerStage, client
+from tests.conformance.backends.stage import with_image
+from tuner.domain.ports import Faulted, InstanceExited, Started
+from tuner.domain.statuses import FailureKind
+
+COUNT = """
+    import sys, time
+    for number in range(3000):
+        print(number, file=(sys.stdout, sys.stderr)[number % 2], flush=True)
+        if number % 10 == 0:
+            time.sleep(0.01)
+    """
+
+
+def within(stage: DockerStage, seconds: float) -> float:
+    """Wait for the end of the attempt 1-1; the seconds that were left."""
+    deadline = time.monotonic() + seconds
+    stage.wait(lambda: any(isinstance(e, InstanceExited | Faulted) for e in stage.events))
+    return deadline - time.monotonic()
+
+
+def test_the_log_is_complete_and_without_repeats_however_often_the_owner_changes(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    job = stage.job(COUNT, instances=2)
+    stage.start(job)
+    for _ in range(8):
+        time.sleep(0.2)
+        stage.replace_owner()
+        stage.backend.adopt([job])
+        stage.first(Started, job.key)
+    stage.exits(job)
+    for host in ("algo-1", "algo-2"):
+        numbers = [int(line.text) for line in stage.lines(job) if line.host == host]
+        assert sorted(numbers) == list(range(3000))
+        assert [n for n in numbers if n % 2] == list(range(1, 3000, 2))
+
+
+def test_a_container_killed_from_outside_is_noticed_within_a_second(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    job = stage.job("import time; print('up', flush=True); time.sleep(60)")
+    stage.start(job)
+    stage.wait_for_line(job, "up")
+    stage.containers(job)[0].kill()
+    assert within(stage, 1.0) > 0
+    assert stage.exits(job)["algo-1"].code == -9
+
+
+def test_a_container_removed_from_outside_is_noticed_within_a_second(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    job = stage.job("import time; print('up', flush=True); time.sleep(60)")
+    stage.start(job)
+    stage.wait_for_line(job, "up")
+    stage.containers(job)[0].remove(force=True)
+    assert within(stage, 1.0) > 0
+    (told,) = [event for event in stage.events if isinstance(event, InstanceExited | Faulted)]
+    if isinstance(told, Faulted):  # it was gone before anybody could ask how it had ended
+        assert told.failure.kind is FailureKind.INTERNAL
+    else:
+        assert told.code == -9
+
+
+def test_a_prepared_container_that_is_gone_at_its_launch_is_an_internal_error(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    job = stage.job("")
+    stage.backend.prepare(job)
+    stage.wait(lambda: bool(stage.containers(job)))
+    stage.wait(lambda: bool(stage.events))
+    stage.containers(job)[0].remove()
+    stage.backend.launch(job)
+    failure = stage.first(Faulted, job.key).failure
+    assert (failure.kind, "removed by somebody else" in failure.text) == (
+        FailureKind.INTERNAL,
+        True,
+    )
+
+
+def test_what_another_owner_prepared_is_made_anew_before_its_launch(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    job = stage.job("import os; print(os.path.exists('/left-over'))", instances=2)
+    stage.backend.prepare(job)
+    stage.wait(lambda: bool(stage.events))
+    stage.touch(job, "left-over")
+    stage.replace_owner()
+    stage.backend.adopt([job])
+    stage.run(job)
+    assert stage.texts(job) == ["False", "False"]
+
+
+def test_a_stop_can_be_hurried(docker_stage: DockerStage) -> None:
+    stage = docker_stage
+    job = stage.job(
+        """
+        import signal, time
+        signal.signal(signal.SIGTERM, lambda *_: print("asked", flush=True))
+        print("up", flush=True)
+        while True: time.sleep(1)
+        """
+    )
+    stage.start(job)
+    stage.wait_for_line(job, "up")
+    stage.backend.stop(job, 60)
+    stage.wait_for_line(job, "asked")
+    stage.backend.stop(job, 0.2)
+    assert stage.exits(job)["algo-1"].code == -9
+    assert stage.texts(job) == ["up", "asked"]
+
+
+def test_another_homes_containers_are_left_alone(docker_stage: DockerStage) -> None:
+    stage = docker_stage
+    job = stage.job("import time; time.sleep(60)")
+    stage.start(job)
+    other = DockerStage(stage.home / "other")
+    foreign = client().containers.create("python:3.11-slim", labels={"amtlocal.host": "algo-1"})
+    try:
+        other.backend.adopt([])
+        other.close()
+        assert stage.alive(job)
+        foreign.reload()
+    finally:
+        foreign.remove()
+
+
+def test_a_job_that_is_released_while_it_runs_is_gone(docker_stage: DockerStage) -> None:
+    stage = docker_stage
+    job = stage.job("import time; time.sleep(60)", instances=2)
+    stage.start(job)
+    stage.backend.release(job.key)
+    stage.wait(lambda: not stage.backend.holds(job.key))
+    assert stage.containers(job) == []
+    assert not [event for event in stage.events if isinstance(event, Faulted)]
+
+
+def test_an_image_that_cannot_be_had_is_the_clients_fault(docker_stage: DockerStage) -> None:
+    stage = docker_stage
+    image = "localhost:1/nobody/knows:this"
+    fault = stage.backend.image_fault(image, user_code=False)
+    assert fault is not None
+    assert fault.startswith(f"The training image {image!r} is not here and cannot be pulled: ")
+    job = with_image(stage.job(""), image)
+    stage.backend.prepare(job)
+    failure = stage.first(Faulted, job.key).failure
+    assert (failure.kind, failure.text[:30]) == (FailureKind.CLIENT, fault[:30])

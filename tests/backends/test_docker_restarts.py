@@ -1,0 +1,125 @@
+"""What becomes of training jobs when their engine goes away, and comes back or does not."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.backends.docker_daemon import Daemon
+from tests.conformance.backends.docker_stage import BASE, DockerStage, client
+from tests.conformance.backends.stage import changed, with_image
+from tuner.backends import docker_life
+from tuner.backends.docker_engine import Engine
+from tuner.domain.jobs import TrainingJob
+from tuner.domain.ports import Faulted, Prepared, Started
+from tuner.domain.statuses import FailureKind
+
+COUNT = """
+import time
+for number in range({lines}):
+    print(number, flush=True)
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    client()
+    daemon = Daemon(tmp_path_factory.mktemp("d"))
+    daemon.start()
+    daemon.copy(BASE)
+    yield daemon
+    daemon.close()
+
+
+class RestartStage(DockerStage):
+    def alive_in(self) -> int:
+        return len(self.engine.containers(f"amtlocal.home={self.home_id}"))
+
+
+@pytest.fixture
+def restart_stage(daemon: Daemon, tmp_path: Path) -> Iterator[RestartStage]:
+    daemon.stop(signal.SIGTERM)
+    daemon.start()
+    stage = RestartStage(tmp_path, lambda: Engine(20.0, daemon.address))
+    yield stage
+    stage.close()
+
+
+def counting(stage: DockerStage, lines: int = 100_000) -> TrainingJob:
+    job = stage.job("", entrypoint=("python3", "-c", COUNT.format(lines=lines)))
+    return changed(with_image(job, BASE), enable_network_isolation=True)
+
+
+def started(stage: DockerStage, job: TrainingJob) -> None:
+    stage.backend.prepare(job)
+    stage.first(Prepared, job.key)
+    stage.backend.launch(job)
+    stage.first(Started, job.key)
+    stage.wait_for_line(job, "10")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_of_the_engine_is_an_internal_error_that_may_be_retried(
+    restart_stage: RestartStage, daemon: Daemon, number: signal.Signals
+) -> None:
+    stage = restart_stage
+    job = counting(stage)
+    started(stage, job)
+    daemon.stop(number)
+    time.sleep(0.5)
+    daemon.start()
+    failure = stage.first(Faulted, job.key).failure
+    assert failure.kind is FailureKind.INTERNAL
+    assert "the Docker engine was restarted" in failure.text
+    again = replace(counting(stage, 20), attempt=2)
+    assert stage.run(again)["algo-1"].code == 0
+
+
+def test_with_live_restore_the_program_goes_on_and_no_line_is_lost(
+    restart_stage: RestartStage, daemon: Daemon
+) -> None:
+    stage = restart_stage
+    daemon.stop(signal.SIGTERM)
+    daemon.start("--live-restore")
+    job = counting(stage, 600)
+    started(stage, job)
+    daemon.stop(signal.SIGKILL)
+    time.sleep(0.5)
+    daemon.start("--live-restore")
+    assert stage.exits(job)["algo-1"].code == 0
+    assert stage.texts(job) == [str(number) for number in range(600)]
+
+
+def test_an_engine_that_stays_away_ends_the_job_and_is_cleaned_up_when_it_is_back(
+    restart_stage: RestartStage, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = restart_stage
+    monkeypatch.setattr(docker_life, "PATIENCE", 2.0)
+    stage.replace_owner()
+    job = counting(stage)
+    started(stage, job)
+    daemon.stop(signal.SIGKILL)
+    failure = stage.first(Faulted, job.key).failure
+    assert failure.kind is FailureKind.INTERNAL
+    assert "does not answer" in failure.text
+    stage.backend.release(job.key)
+    time.sleep(2.5)
+    daemon.start()
+    stage.wait(lambda: not stage.backend.holds(job.key))
+    assert stage.alive_in() == 0
+
+
+def test_an_engine_that_is_late_is_waited_for(restart_stage: RestartStage, daemon: Daemon) -> None:
+    stage = restart_stage
+    daemon.stop(signal.SIGTERM)
+    job = counting(stage, 20)
+    threading.Timer(1.0, daemon.start).start()
+    stage.backend.prepare(job)
+    assert stage.run(job)["algo-1"].code == 0

@@ -1,0 +1,58 @@
+"""What becomes of process attempts when their keeper dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.conformance.backends.process_stage import ProcessStage
+from tests.conformance.backends.stage import BROOD
+from tuner.domain.ports import Faulted
+from tuner.domain.statuses import FailureKind
+
+
+def test_a_killed_keeper_takes_its_instances_along_and_the_job_may_be_retried(
+    process_stage: ProcessStage,
+) -> None:
+    stage = process_stage
+    job = stage.job(BROOD)
+    stage.start(job)
+    stage.wait_for_line(job, "orphan")
+    os.kill(stage.keeper_pid(), signal.SIGKILL)
+    failure = stage.first(Faulted, job.key).failure
+    assert failure.kind is FailureKind.INTERNAL
+    assert failure.text == (
+        "We encountered an internal error. Please try again. "
+        "(the process keeper ended unexpectedly)"
+    )
+    assert not stage.alive(job)
+    again = stage.job("print('again')", attempt=2)
+    assert stage.run(again)["algo-1"].code == 0
+
+
+def test_a_keeper_killed_without_an_owner_is_found_out(process_stage: ProcessStage) -> None:
+    stage = process_stage
+    done, lost = stage.job("", number=2), stage.job("import time; time.sleep(60)")
+    stage.run(done)
+    stage.start(lost)
+    stage.backend.close()
+    os.kill(stage.keeper_pid(), signal.SIGKILL)
+    stage.events.clear()
+    stage.backend = stage.owner()
+    stage.backend.adopt([done, lost])
+    stage.first(Faulted, lost.key)
+    assert stage.exits(done)["algo-1"].code == 0
+    assert not stage.alive(lost)
+
+
+def test_a_launch_is_not_repeated_by_a_new_keeper(process_stage: ProcessStage) -> None:
+    stage = process_stage
+    job = stage.job("print('ran', flush=True); import time; time.sleep(60)")
+    stage.start(job)
+    stage.wait_for_line(job, "ran")
+    os.kill(stage.keeper_pid(), signal.SIGKILL)
+    stage.first(Faulted, job.key)
+    stage.events.clear()
+    stage.backend.launch(job)
+    stage.first(Faulted, job.key)
+    assert stage.texts(job) == ["ran"]

@@ -1,0 +1,460 @@
+"""The Docker backend: each instance is a container, as SageMaker runs it.
+
+What the engine knows is the truth: a container that exists is prepared, one that was started is
+never started again. So a later owner needs nothing but the labels to go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tuner.backends import docker_plan as plan
+from tuner.backends.docker_attempt import RunningAttempt
+from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable, Missing
+from tuner.backends.docker_images import ImageError, Images
+from tuner.backends.docker_life import Closing, EngineLife
+from tuner.backends.docker_network import Wiring, wire
+from tuner.backends.docker_outputs import fetch
+from tuner.backends.docker_watch import Container, Lost, moment, was_started
+from tuner.backends.lanes import Lanes
+from tuner.backends.places import Places, hosts_of
+from tuner.backends.removal import remove_tree
+from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
+from tuner.domain.ports import (
+    Capabilities,
+    Capacity,
+    Collected,
+    Event,
+    EventSink,
+    Faulted,
+    Logs,
+    Objects,
+    Prepared,
+    Reach,
+    unreachable,
+)
+from tuner.domain.statuses import FailureKind, SecondaryStatus
+from tuner.training import opt_ml, outputs
+from tuner.training.environment import image_environment
+from tuner.training.inputs import InputError, InputViews
+from tuner.training.outputs import OutputError
+
+_log = logging.getLogger(__name__)
+
+_ACTS = 16
+_PASS_ON_WITHIN = 2.0
+_GATHER_OUTPUT = 0.03
+_LOOK_AT_DISK_EVERY = 5.0
+_GONE = "its container was removed by somebody else"
+
+
+class DockerBackend:
+    """Runs training programs in containers; see `Backend` for the contract."""
+
+    name = "docker"
+
+    def __init__(
+        self,
+        home: Path,
+        objects: Objects,
+        logs: Logs,
+        *,
+        capacity: Capacity,
+        reach: Reach = unreachable,
+        engine: Engine | None = None,
+    ) -> None:
+        self._home = home.resolve()
+        self.home_id = hashlib.sha256(str(self._home).encode()).hexdigest()[:16]
+        self._places = Places(self._home, "containers")
+        self._objects = objects
+        self._logs = logs
+        self._capacity = capacity
+        self._reach = reach
+        self._engine = engine or Engine()
+        self._images = Images(self._engine, self.home_id)
+        self._life = EngineLife(self._engine, f"{plan.HOME}={self.home_id}")
+        self._lanes = Lanes(_ACTS, "docker-acts")
+        self._lock = threading.Lock()
+        self._known: set[AttemptKey] = set()
+        self._made: dict[AttemptKey, dict[str, str]] = {}
+        self._running: dict[AttemptKey, RunningAttempt] = {}
+        self._engine_cpus: int | None = None
+        self._grown: set[RunningAttempt] = set()
+        self._output = threading.Event()
+        self._post: EventSink | None = None
+
+    def start(self, post: EventSink) -> None:
+        self._places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._views = InputViews(self._objects, self._home / "container-inputs")
+        self._post = post
+        self._life.start()
+        for work in (self._gather_output, self._look_at_disk):
+            threading.Thread(target=work, name=f"docker{work.__name__}", daemon=True).start()
+
+    def capacity(self) -> Capacity:
+        return self._capacity
+
+    def capabilities(self, image: str | None = None) -> Capabilities:
+        reason = self.unavailable()
+        return Capabilities(
+            images=reason is None,
+            private_opt_ml=True,
+            multiple_instances=True,
+            network_isolation=True,
+            images_note=reason or "",
+        )
+
+    def unavailable(self) -> str | None:
+        """Why there is no engine; None when one answers."""
+        try:
+            self._engine.ping()
+        except (EngineUnavailable, EngineRefused) as error:
+            return str(error)
+        return None
+
+    def image_fault(self, image: str, *, user_code: bool) -> str | None:
+        return self._images.fault(image)
+
+    def has_image(self, image: str) -> bool:
+        """Whether the engine answers and could run an image at once."""
+        try:
+            return self._images.local(image) is not None
+        except (EngineUnavailable, EngineRefused):
+            return False
+
+    def holds(self, key: AttemptKey) -> bool:
+        """Whether an attempt was given to this backend and not released."""
+        return self._places.directory(key).exists()
+
+    def claim(self, key: AttemptKey) -> None:
+        """From now on it `holds` the attempt. Raises OSError."""
+        self._places.directory(key).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def was_used(self) -> bool:
+        """Whether there may be containers of this home."""
+        return self._places.root.exists()
+
+    def prepare(self, job: TrainingJob) -> None:
+        self._known.add(job.key)
+        self._lanes.submit(job.key, partial(self._guarded, job.key, partial(self._prepare, job)))
+
+    def launch(self, job: TrainingJob) -> None:
+        self._known.add(job.key)
+        self._lanes.submit(job.key, partial(self._guarded, job.key, partial(self._launch, job)))
+
+    def stop(self, job: TrainingJob, grace_seconds: float) -> None:
+        def act() -> None:
+            if (attempt := self._running.get(job.key)) is not None:
+                attempt.stop(grace_seconds)
+
+        self._lanes.submit(job.key, partial(self._guarded, job.key, act))
+
+    def collect(self, job: TrainingJob) -> None:
+        self._known.add(job.key)
+        self._lanes.submit(job.key, partial(self._guarded, job.key, partial(self._collect, job)))
+
+    def release(self, key: AttemptKey) -> None:
+        self._lanes.submit(key, partial(self._remove, key))
+
+    def adopt(self, jobs: Sequence[TrainingJob]) -> None:
+        known = {job.key: job for job in jobs}
+        self._known |= set(known)
+        for key in self._places.on_disk():
+            if key not in known:
+                self.release(key)
+        sweep = partial(self._adopt, known)
+        threading.Thread(target=sweep, name="docker-adopt", daemon=True).start()
+
+    def close(self) -> None:
+        self._lanes.drain(_PASS_ON_WITHIN)  # what was asked for, if it is quick
+        self._post = None
+        self._life.closing.set()
+        self._output.set()
+        for attempt in list(self._running.values()):
+            attempt.close()
+        self._lanes.close()
+        with contextlib.suppress(EngineUnavailable, EngineRefused):
+            self._images.remove_prepared()
+        self._engine.close()
+
+    # ---- acts ----------------------------------------------------------------------------------
+
+    def _prepare(self, job: TrainingJob) -> None:
+        if job.key not in self._made:
+            present = self._containers(job.key)
+            if not any(item["State"] != "created" for item in present.values()):
+                if present or job.instance_count > 1:
+                    self._remove_from_engine(job.key)
+                self._made[job.key] = self._create(job)
+        self._tell(Prepared(key=job.key))
+
+    def _create(self, job: TrainingJob) -> dict[str, str]:
+        """The containers' ids by host."""
+        image = self._images.fetch(job.spec.algorithm_specification.training_image or "")
+        hosts = hosts_of(job)
+        labels = plan.labels(self.home_id, job)
+        name = f"amtlocal-{self.home_id[:8]}-{job.key}"
+        isolated = bool(job.spec.enable_network_isolation)
+        wiring = wire(self._engine, name, hosts, labels, isolated=isolated)
+        prepared = self._images.prepared(image)
+        endpoint = {} if isolated else self._reach(job, self._engine.host_address())
+        environment = image_environment(
+            job, job.resources.cpus, endpoint, plan.image_variables(image)
+        )
+        made = {}
+        with self._lock:  # two attempts must not find the same device free
+            for index, host in enumerate(hosts):
+                channels = self._provide(job, index, hosts, wiring)
+                tree = self._places.tree(job.key, host)
+                made[host] = self._engine.create(
+                    **plan.container(
+                        job,
+                        host,
+                        name=f"{name}-{host}",
+                        image=prepared,
+                        labels=labels,
+                        environment=environment,
+                        mounts=plan.mounts(tree, channels),
+                        wiring=wiring,
+                        cpus=self._cpus(),
+                        gpus=self._free_gpus(job.resources.gpus),
+                    )
+                )
+
+        return made
+
+    def _cpus(self) -> int:
+        """How many the engine has: it refuses a container that is to have more."""
+        if self._engine_cpus is None:
+            self._engine_cpus = int(self._engine.info()["NCPU"])
+        return self._engine_cpus
+
+    def _provide(
+        self, job: TrainingJob, index: int, hosts: Sequence[str], wiring: Wiring
+    ) -> dict[str, Path]:
+        """Build what one host reads; its channels' directories."""
+        tree = self._places.tree(job.key, hosts[index])
+        opt_ml.build(tree, job, hosts[index], hosts, wiring.interface)
+        channels = {}
+        for channel in job.spec.input_data_config or ():
+            view = self._views.view(channel, index, len(hosts), copy=False)
+            channels[channel.channel_name] = view
+            (tree / "input" / "data" / channel.channel_name).mkdir()
+        for path in (tree / "input", *(tree / "input").rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)  # whatever user the image runs as
+        return channels
+
+    def _free_gpus(self, wanted: int) -> list[str]:
+        if wanted == 0:
+            return []
+        present = self._engine.containers(f"{plan.HOME}={self.home_id}")
+        taken = [
+            device
+            for item in present
+            if item["State"] in ("created", "running")
+            for device in item["Labels"][plan.GPUS].split(",")
+        ]
+        return plan.free_gpus(self._capacity.gpus, taken, wanted)
+
+    def _launch(self, job: TrainingJob) -> None:
+        if (attempt := self._running.get(job.key)) is not None:
+            attempt.report()
+            return
+        ids, hosts = self._ids(job), hosts_of(job)
+        started = [self._started(host, ids[host]) for host in hosts]
+        attempt = RunningAttempt(
+            job.key,
+            [Container(ids[host], host, job.resources.memory_mib) for host in hosts],
+            max(started),
+            self._logs.directory(job.key),
+            self._life,
+            self._tell,
+            self._fail,
+            self._grew,
+        )
+        self._running[job.key] = attempt
+        attempt.watch()
+
+    def _ids(self, job: TrainingJob) -> Mapping[str, str]:
+        """The containers of an attempt that was prepared, by host. Raises Lost."""
+        if (made := self._made.get(job.key)) is not None:
+            return made
+        found = {host: str(item["Id"]) for host, item in self._containers(job.key).items()}
+        if not found.keys() >= set(hosts_of(job)):
+            raise Lost(_GONE)
+        self._made[job.key] = found
+        return found
+
+    def _started(self, host: str, container: str) -> float:
+        """Start a container, unless it was started before; when that was."""
+        try:
+            state = self._engine.state(container)
+            if was_started(state):
+                return moment(state["StartedAt"])
+            self._engine.start(container)
+        except Missing as error:
+            raise Lost(_GONE) from error
+        except EngineRefused as error:
+            raise EngineRefused(f"{host} cannot be started: {error}") from error
+        return time.time()
+
+    def _collect(self, job: TrainingJob) -> None:
+        ids = self._ids(job)
+        trees = {}
+        for host in hosts_of(job):
+            tree = trees[host] = self._places.tree(job.key, host)
+            try:
+                fetch(self._engine, ids[host], tree, plan.volume_bytes(job))
+            except Missing as error:
+                raise Lost(_GONE) from error
+        text = outputs.collect(job, trees, self._objects)
+        self._tell(Collected(key=job.key, failure_text=text))
+
+    def _adopt(self, known: Mapping[AttemptKey, TrainingJob]) -> None:
+        """Go on with what was started, and remove what nobody knows."""
+        label = f"{plan.HOME}={self.home_id}"
+        try:
+            present = self._life.patiently(partial(self._engine.containers, label))
+            networks = self._life.patiently(partial(self._engine.networks, label))
+        except (EngineUnavailable, EngineRefused, Closing) as error:
+            _log.warning("what runs cannot be looked at: %s", error)
+            return
+        for item in present:
+            if plan.ATTEMPT not in item["Labels"]:  # an image was being prepared from it
+                self._engine.remove(item["Id"])
+        present = [item for item in present if plan.ATTEMPT in item["Labels"]]
+        found = [item["Labels"][plan.ATTEMPT] for item in (*present, *networks)]
+        for key in {plan.key_of(value) for value in found} - self._known:
+            self.release(key)
+        begun = {
+            plan.key_of(item["Labels"][plan.ATTEMPT])
+            for item in present
+            if item["State"] != "created"
+        }
+        for key, job in known.items():
+            # the end of one that is uploading is on record: only its outputs are still wanted
+            if key in begun and job.secondary_status is not SecondaryStatus.UPLOADING:
+                self.launch(job)
+
+    def _containers(self, key: AttemptKey) -> dict[str, Mapping[str, Any]]:
+        """The containers of an attempt by host."""
+        label = f"{plan.ATTEMPT}={plan.attempt_label(self.home_id, key)}"
+        return {item["Labels"][plan.HOST]: item for item in self._engine.containers(label)}
+
+    # ---- ends ----------------------------------------------------------------------------------
+
+    def _remove(self, key: AttemptKey) -> None:
+        if (attempt := self._running.pop(key, None)) is not None:
+            attempt.close()
+        try:
+            self._life.patiently(partial(self._remove_from_engine, key))
+        except Closing:
+            return
+        except EngineUnavailable as error:
+            _log.warning("what is left of attempt %s waits for the engine: %s", key, error)
+            self._lanes.submit(key, partial(self._remove, key))
+            return
+        except EngineRefused as error:
+            _log.warning("what is left of attempt %s is not removed: %s", key, error)
+            return
+        remove_tree(self._places.directory(key))
+        self._known.discard(key)
+
+    def _remove_from_engine(self, key: AttemptKey) -> None:
+        label = f"{plan.ATTEMPT}={plan.attempt_label(self.home_id, key)}"
+        made = self._made.get(key)
+        for container in made.values() if made else self._listed(label):
+            self._engine.remove(container)
+        if made is None or len(made) > 1:
+            for network in self._engine.networks(label):
+                self._engine.remove_network(network["Id"])
+        self._made.pop(key, None)
+
+    def _listed(self, label: str) -> list[str]:
+        return [item["Id"] for item in self._engine.containers(label)]
+
+    def _guarded(self, key: AttemptKey, act: Callable[[], None]) -> None:
+        """What an act runs into becomes an event: nobody waits for the act itself."""
+        try:
+            self._life.patiently(act)
+        except Exception as error:
+            self._fail(key, error)
+
+    def _fail(self, key: AttemptKey, error: Exception) -> None:
+        """End an attempt that cannot go on."""
+        match error:
+            case Closing():
+                return
+            case InputError():
+                kind, text = FailureKind.CLIENT, f"Data download failed:{error}"
+            case ImageError():
+                kind, text = FailureKind.CLIENT, str(error)
+            case Lost() | EngineUnavailable() | EngineRefused() | OutputError() | OSError():
+                kind, text = FailureKind.INTERNAL, _internal(str(error))
+            case _:
+                _log.error("attempt %s", key, exc_info=error)
+                kind, text = FailureKind.INTERNAL, _internal(repr(error))
+        if (attempt := self._running.pop(key, None)) is not None:
+            attempt.close()
+        self._lanes.submit(key, partial(self._end_all, key))
+        self._tell(Faulted(key=key, failure=Failure(kind=kind, text=text)))
+
+    def _end_all(self, key: AttemptKey) -> None:
+        """Kill what may still run of an attempt that has faulted."""
+        try:
+            for item in self._life.patiently(partial(self._containers, key)).values():
+                self._engine.kill(item["Id"])
+        except (EngineUnavailable, EngineRefused, Closing) as error:
+            _log.warning("attempt %s cannot be ended before its removal: %s", key, error)
+
+    def _tell(self, event: Event) -> None:
+        if (post := self._post) is not None:
+            post(event)
+
+    # ---- what is looked at all the time --------------------------------------------------------
+
+    def _grew(self, attempt: RunningAttempt) -> None:
+        self._grown.add(attempt)
+        self._output.set()
+
+    def _gather_output(self) -> None:
+        """Store and tell of output some milliseconds after it came, all that came till then."""
+        while not self._life.closing.is_set():
+            self._output.wait()
+            time.sleep(_GATHER_OUTPUT)
+            self._output.clear()
+            grown, self._grown = self._grown, set()
+            for attempt in grown:
+                attempt.flush()
+
+    def _look_at_disk(self) -> None:
+        """End what has written more than its volume holds."""
+        wait = _LOOK_AT_DISK_EVERY
+        while not self._life.closing.wait(wait):
+            began = time.monotonic()
+            if any(attempt.running for attempt in list(self._running.values())):
+                try:
+                    self._end_those_over_their_volume()
+                except (EngineUnavailable, EngineRefused) as error:
+                    _log.warning("disk use cannot be looked at: %s", error)
+            # it walks through all that was written: no more than a twentieth of the time
+            wait = max(_LOOK_AT_DISK_EVERY, 20 * (time.monotonic() - began))
+
+    def _end_those_over_their_volume(self) -> None:
+        for item in self._engine.containers(f"{plan.HOME}={self.home_id}", sizes=True):
+            attempt = self._running.get(plan.key_of(item["Labels"][plan.ATTEMPT]))
+            limit = int(item["Labels"][plan.VOLUME])
+            if attempt is not None and item.get("SizeRw", 0) > limit:
+                attempt.kill(f"the program wrote more than the {limit >> 30} GB of its volume")
+
+
+def _internal(detail: str) -> str:
+    return f"We encountered an internal error. Please try again. ({detail})"

@@ -1,0 +1,363 @@
+"""The Docker engine as the backend sees it: few calls, each with a time limit and two errors."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 60.0
+"""Seconds without a sign of the engine after which it counts as not answering."""
+QUICK_TIMEOUT = 5.0
+_POOL = 128
+_SOCKET = Path("/var/run/docker.sock")
+_CONTEXTS = Path("~/.docker/contexts")
+
+
+class EngineUnavailable(Exception):
+    """There is no engine, or it does not answer; the text says so. Worth trying again."""
+
+
+class EngineRefused(Exception):
+    """The engine answered that it will not; the text is its explanation."""
+
+
+class Missing(EngineRefused):
+    """The engine has no such container, image, network or path."""
+
+
+class LogStream:
+    """The answer of a log request while it arrives; `close` ends the reading from any thread."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Raises TimeoutError when nothing came for `TIMEOUT`, EngineUnavailable when the
+        connection broke."""
+        import urllib3.exceptions as broken
+
+        try:
+            yield from self._response.raw.stream(decode_content=False)
+        except broken.ReadTimeoutError:
+            raise TimeoutError from None
+        except (broken.HTTPError, OSError, ValueError, AttributeError) as error:
+            raise EngineUnavailable(f"the connection to the engine broke: {error}") from None
+
+    def close(self) -> None:
+        from docker.types import CancellableStream
+
+        with contextlib.suppress(Exception):  # it may be anywhere between open and closed
+            CancellableStream(iter(()), self._response).close()
+
+
+class Engine:
+    """Connects when it is first needed, to `address` (a DOCKER_HOST) or where the docker command
+    would. `timeout` is in seconds.
+
+    Every method raises EngineUnavailable or EngineRefused.
+    """
+
+    def __init__(self, timeout: float = TIMEOUT, address: str | None = None) -> None:
+        self._timeout = timeout
+        self._address = address
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    # ---- the engine itself ----------------------------------------------------------------------
+
+    def ping(self) -> None:
+        """Whether a new connection is accepted: one that is open already outlives the moment
+        when the engine begins to shut down."""
+        with self._api() as known:
+            limit = min(self._timeout, QUICK_TIMEOUT)
+            client = _connect(limit, self._address, known.api_version)
+            try:
+                client.ping()
+            finally:
+                client.close()
+
+    def await_end(self, label: str) -> None:
+        """Return when the engine's process ends, or cuts the connection for another reason."""
+        with self._api() as api:
+            for _ in api.events(filters={"label": label}):
+                pass
+
+    def info(self) -> Mapping[str, Any]:
+        with self._api() as api:
+            found: Mapping[str, Any] = api.info()
+            return found
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+
+    # ---- images ---------------------------------------------------------------------------------
+
+    def image(self, name: str) -> Mapping[str, Any] | None:
+        with self._api() as api:
+            try:
+                found: Mapping[str, Any] = api.inspect_image(name)
+            except _errors().ImageNotFound:
+                return None
+            except _errors().APIError as error:
+                if error.status_code == 400:  # no legal name of an image
+                    return None
+                raise
+            return found
+
+    def can_pull(self, name: str) -> None:
+        """Ask its registry for an image, with the credentials of the engine's own client.
+        Raises EngineRefused with the reason when it cannot be had."""
+        with _translated():
+            client = _connect(QUICK_TIMEOUT, self._address)
+            try:
+                client.inspect_distribution(name)
+            finally:
+                client.close()
+
+    def pull(self, name: str) -> Iterator[str]:
+        """Pull an image; a line about each layer that is finished."""
+        with self._api() as api:
+            repository, tag = _repository_and_tag(name)
+            for step in api.pull(repository, tag=tag, stream=True, decode=True):
+                if "error" in step:
+                    raise EngineRefused(str(step["error"]))
+                if "progress" not in step:
+                    yield " ".join(filter(None, [step.get("id"), step.get("status")]))
+
+    def commit(self, container: str, repository: str, tag: str) -> str:
+        """A container's files and configuration as an image; its id."""
+        with self._api() as api:
+            found: str = api.commit(container, repository=repository, tag=tag)["Id"]
+            return found
+
+    def images(self, label: str) -> Sequence[Mapping[str, Any]]:
+        with self._api() as api:
+            found: Sequence[Mapping[str, Any]] = api.images(filters={"label": label})
+            return found
+
+    def remove_image(self, image: str) -> None:
+        """Refused while a container is made from it."""
+        with self._api() as api, contextlib.suppress(_errors().NotFound):
+            api.remove_image(image)
+
+    # ---- containers -----------------------------------------------------------------------------
+
+    def containers(self, label: str, *, sizes: bool = False) -> Sequence[Mapping[str, Any]]:
+        """All containers with a label (`name` or `name=value`); with `sizes` only those that
+        run, and what each has written (`SizeRw`, bytes)."""
+        filters: dict[str, Any] = {"label": label}
+        if sizes:
+            filters["status"] = "running"
+        with self._api() as api:
+            found: Sequence[Mapping[str, Any]] = api.containers(
+                all=True, filters=filters, size=sizes
+            )
+            return found
+
+    def create(self, **configuration: Any) -> str:
+        """As APIClient.create_container, with the host configuration's arguments in `host`;
+        the container's id."""
+        with self._api() as api:
+            host = api.create_host_config(**configuration.pop("host"))
+            found: str = api.create_container(host_config=host, **configuration)["Id"]
+            return found
+
+    def state(self, container: str) -> Mapping[str, Any]:
+        """`State` of its inspection, times as RFC 3339."""
+        with self._api() as api:
+            found: Mapping[str, Any] = api.inspect_container(container)["State"]
+            return found
+
+    def start(self, container: str) -> None:
+        with self._api() as api:
+            api.start(container)
+
+    def stop(self, container: str, seconds: int) -> None:
+        """SIGTERM, and SIGKILL after `seconds`, which the engine counts by itself; returns when
+        the container has ended."""
+        with self._api() as api:
+            api.stop(container, timeout=seconds)
+
+    def kill(self, container: str) -> None:
+        with self._api() as api, contextlib.suppress(_errors().APIError):  # it has ended already
+            api.kill(container)
+
+    def remove(self, container: str) -> None:
+        with self._api() as api, contextlib.suppress(_errors().NotFound):
+            api.remove_container(container, force=True, v=True)
+
+    def log(self, container: str, since: int, *, follow: bool) -> LogStream:
+        """Frames of both streams with time stamps, from the second `since` on."""
+        with self._api() as api:
+            response = api.get(
+                f"{api.base_url}/v{api.api_version}/containers/{container}/logs",
+                params={
+                    "stdout": 1,
+                    "stderr": 1,
+                    "timestamps": 1,
+                    "follow": int(follow),
+                    "since": since,
+                },
+                stream=True,
+                timeout=self._timeout,
+            )
+            api._raise_for_status(response)
+            return LogStream(response)
+
+    # ---- files ----------------------------------------------------------------------------------
+
+    def put(self, container: str, directory: str, archive: bytes) -> None:
+        with self._api() as api:
+            api.put_archive(container, directory, archive)
+
+    def modified(self, container: str, path: str) -> float:
+        """When a path in a container was modified (epoch seconds)."""
+        with self._api() as api:
+            response = api.head(
+                f"{api.base_url}/v{api.api_version}/containers/{container}/archive",
+                params={"path": path},
+                timeout=self._timeout,
+            )
+            if response.status_code == 404:
+                raise Missing(f"{path} is not there")
+            api._raise_for_status(response)
+            stat = json.loads(base64.b64decode(response.headers["X-Docker-Container-Path-Stat"]))
+            return datetime.fromisoformat(stat["mtime"]).timestamp()
+
+    def archive(self, container: str, path: str) -> Iterator[bytes]:
+        """A path of a container as a tar stream."""
+        with self._api() as api:
+            stream, _ = api.get_archive(container, path, chunk_size=1 << 20)
+        return _blocks(stream)
+
+    # ---- networks -------------------------------------------------------------------------------
+
+    def networks(self, label: str) -> Sequence[Mapping[str, Any]]:
+        with self._api() as api:
+            found: Sequence[Mapping[str, Any]] = api.networks(filters={"label": label})
+            return found
+
+    def create_network(self, name: str, **configuration: Any) -> str:
+        with self._api() as api:
+            found: str = api.create_network(
+                name, driver="bridge", check_duplicate=True, **configuration
+            )["Id"]
+            return found
+
+    def subnet(self, network: str) -> str:
+        """The IPv4 subnet of a network."""
+        return str(self._addresses(network)["Subnet"])
+
+    def host_address(self) -> str:
+        """The IPv4 address by which containers of any network that has a gateway reach the
+        engine's machine."""
+        found = self._addresses("bridge")
+        return str(found.get("Gateway") or next(IPv4Network(found["Subnet"]).hosts()))
+
+    def _addresses(self, network: str) -> Mapping[str, Any]:
+        with self._api() as api:
+            configuration = api.inspect_network(network)["IPAM"]["Config"]
+            return next(item for item in configuration if "." in item["Subnet"])
+
+    def remove_network(self, network: str) -> None:
+        with self._api() as api, contextlib.suppress(_errors().NotFound):
+            api.remove_network(network)
+
+    @contextlib.contextmanager
+    def _api(self) -> Iterator[Any]:
+        with _translated():
+            with self._lock:
+                if self._client is None:
+                    self._client = _connect(self._timeout, self._address)
+            yield self._client
+
+
+def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
+    with _translated():
+        yield from stream
+
+
+def _connect(timeout: float, address: str | None, version: str = "auto") -> Any:
+    """A client of the Docker SDK; with `auto` it has asked the engine for its version."""
+    named = address or os.environ.get("DOCKER_HOST")
+    if not named and not _SOCKET.exists() and not _CONTEXTS.expanduser().is_dir():
+        # the SDK takes long to import, and most homes do without it
+        raise EngineUnavailable(f"no Docker engine is installed ({_SOCKET} is not there)")
+    try:
+        import docker
+    except ImportError:
+        text = "the Docker SDK for Python is not installed: pip install 'amtlocal[docker]'"
+        raise EngineUnavailable(text) from None
+    settings = {"base_url": address} if address else docker.utils.kwargs_from_env()
+    if "base_url" not in settings:
+        context = docker.context.ContextAPI.get_current_context()
+        if context is not None and context.Host:
+            settings["base_url"] = context.Host
+    settings.setdefault("base_url", f"unix://{_SOCKET}")
+    return docker.APIClient(version=version, timeout=timeout, max_pool_size=_POOL, **settings)
+
+
+def _errors() -> Any:
+    import docker.errors
+
+    return docker.errors
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """The errors of the SDK and of what lies below it as ours."""
+    try:
+        yield
+    except Exception as error:
+        ours = _as_ours(error)
+        if ours is error:
+            raise
+        raise ours from error
+
+
+def _as_ours(error: Exception) -> Exception:
+    try:
+        import docker.errors as sdk
+        import requests
+        import urllib3
+    except ImportError:
+        return error
+    if isinstance(error, sdk.NotFound):
+        return Missing(str(error.explanation))
+    if isinstance(error, sdk.APIError):
+        return EngineRefused(str(error.explanation or error))
+    unreachable = (requests.RequestException, urllib3.exceptions.HTTPError, sdk.DockerException)
+    if isinstance(error, (*unreachable, OSError)):
+        place = os.environ.get("DOCKER_HOST", "")
+        at = f" at {place}" if place else ""
+        return EngineUnavailable(f"the Docker engine{at} does not answer: {_innermost(error)}")
+    return error
+
+
+def _innermost(error: BaseException) -> str:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return str(error)
+
+
+def _repository_and_tag(name: str) -> tuple[str, str]:
+    """Without a tag or digest it is `latest`, not every tag there is."""
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return repository.partition(":")[0] if "/" not in repository else repository, digest
+    head, slash, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return head + slash + repository, tag or "latest"

@@ -1,0 +1,121 @@
+"""Which image of the engine a training image is, and how it gets there."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.backends import docker_plan as plan
+from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable
+from tuner.backends.docker_outputs import writable_directories
+from tuner.training.containers import ContainerError, find_container
+
+log = logging.getLogger(__name__)
+
+PREPARED = "amtlocal-prepared"
+BUNDLED = "amtlocal/"
+"""The repository of a bundled container's image, before its name."""
+
+
+class ImageError(Exception):
+    """An image is not there and cannot be pulled; the text says why."""
+
+
+class Images:
+    """`home_id` marks what is made here."""
+
+    def __init__(self, engine: Engine, home_id: str) -> None:
+        self._engine = engine
+        self._home_id = home_id
+        self._lock = threading.Lock()
+        self._pulling: dict[str, threading.Lock] = {}
+
+    def local(self, image: str) -> Mapping[str, Any] | None:
+        """What the engine says of an image that it has: the very one, or the one that was built
+        from the bundled container that stands for it. Raises EngineUnavailable."""
+        found = self._engine.image(image)
+        bundled = bundled_image(image)
+        return self._engine.image(bundled) if found is None and bundled is not None else found
+
+    def fault(self, image: str) -> str | None:
+        """Why an image cannot be run; None when it is there or its registry has it."""
+        try:
+            if self.local(image) is not None:
+                return None
+            self._engine.can_pull(image)
+        except (EngineUnavailable, EngineRefused) as error:
+            return _not_to_be_had(image, str(error))
+        return None
+
+    def fetch(self, image: str) -> Mapping[str, Any]:
+        """The image as `local` gives it, pulled where it is not there. Raises ImageError, or
+        EngineUnavailable."""
+        with self._lock:
+            pulling = self._pulling.setdefault(image, threading.Lock())
+        with pulling:
+            found = self.local(image)
+            if found is not None:
+                return found
+            log.info("pulling the image %s", image)
+            try:
+                for step in self._engine.pull(image):
+                    log.info("pulling %s: %s", image, step)
+            except EngineRefused as error:
+                raise ImageError(_not_to_be_had(image, str(error))) from error
+            found = self._engine.image(image)
+        if found is None:
+            raise ImageError(_not_to_be_had(image, "its registry gave something else"))
+        return found
+
+    def prepared(self, image: Mapping[str, Any]) -> str:
+        """The id of an image like this one in which a program finds what it writes into.
+
+        To put that into each container would take a third of the time in which one starts and
+        ends. Raises EngineUnavailable or EngineRefused.
+        """
+        tag = f"{self._home_id}-{image['Id'].rpartition(':')[2][:16]}"
+        with self._lock:
+            found = self._engine.image(f"{PREPARED}:{tag}")
+            if found is not None:
+                return str(found["Id"])
+            labels = {plan.HOME: self._home_id}
+            container = self._engine.create(
+                image=image["Id"], command=["train"], labels=labels, host={}
+            )
+            try:
+                self._engine.put(container, "/", writable_directories())
+                return self._engine.commit(container, PREPARED, tag)
+            finally:
+                self._engine.remove(container)
+
+    def remove_prepared(self) -> None:
+        """Remove what `prepared` made and no container needs."""
+        for image in self._engine.images(f"{plan.HOME}={self._home_id}"):
+            with contextlib.suppress(EngineRefused):
+                self._engine.remove_image(image["Id"])
+
+
+def names_of(image: str) -> tuple[str, str]:
+    """An image's URI with and without its tag or digest: an image map may have either."""
+    path, slash, last = image.partition("@")[0].rpartition("/")
+    return image, path + slash + last.partition(":")[0]
+
+
+def bundled_image(image: str) -> str | None:
+    """The local image of the bundled container that stands for an image of AWS's."""
+    try:
+        container = find_container(image, {})
+    except ContainerError:
+        return None
+    if container is None or container.runs_user_code:
+        return None
+    return f"{BUNDLED}{container.name}"
+
+
+def _not_to_be_had(image: str, reason: str) -> str:
+    bundled = bundled_image(image)
+    advice = f" Build {bundled} to run it locally." if bundled is not None else ""
+    return f"The training image {image!r} is not here and cannot be pulled: {reason}.{advice}"
