@@ -107,9 +107,7 @@ def interrupted(job: TrainingJob, now: float) -> TrainingJob:
 
 def restarted(job: TrainingJob, now: float) -> TrainingJob:
     """What the interrupted attempt leaves is stored: the next one goes on from it."""
-    again = replace(
-        job, attempt=job.attempt + 1, interrupted=(*job.interrupted, job.attempt)
-    )
+    again = replace(job, attempt=job.attempt + 1, interrupted=(*job.interrupted, job.attempt))
     return again.moved(SecondaryStatus.STARTING, now, "Launching requested ML instances")
 
 
