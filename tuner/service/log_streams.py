@@ -42,7 +42,7 @@ def runs(job: TrainingJob) -> list[TrainingJob]:
     """The job as it is in each of the attempts whose logs it has, as far as these began: after an
     interruption other instances write streams of their own."""
     begun = [key.attempt for key in job.runs if job.started(key.attempt) is not None]
-    return [replace(job, attempt=attempt) for attempt in begun]
+    return [job if n == job.attempt else replace(job, attempt=n) for n in begun]
 
 
 def streams(job: TrainingJob) -> list[Stream]:

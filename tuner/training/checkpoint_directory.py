@@ -25,6 +25,8 @@ _LOOKING_SHARE = 20
 """To look takes at most one part in so many of the time, however many files there are."""
 _FILES_PER_PASS = 100
 _BYTES_PER_PASS = 256 * 1024 * 1024
+_LOOKS_WITHOUT_REST = 5
+"""A file that never rests is stored after so many looks if it does not change while it is read."""
 _IGNORED = ".sagemaker-ignore"
 """A file that is still written may be named so (aws/sagemaker-xgboost-container)."""
 _RECORD = "checkpoints.json"
@@ -56,6 +58,7 @@ class CheckpointDirectory:
         self._closed = False
         self._due = 0.0
         self._seen: dict[str, Stamp] | None = None
+        self._restless: dict[str, int] = {}
         self.complaint: str | None = None
         """What was last wrong with it."""
         self._stored = self._recall()
@@ -111,10 +114,16 @@ class CheckpointDirectory:
             before = files
         elif before is None:
             return _Changes({}, [])
+        other = {path: stamp for path, stamp in files.items() if self._stored.get(path) != stamp}
+        self._restless = {
+            path: self._restless.get(path, 0) + 1
+            for path, stamp in other.items()
+            if before.get(path) != stamp
+        }
         new = {
             path: stamp
-            for path, stamp in files.items()
-            if before.get(path) == stamp != self._stored.get(path)
+            for path, stamp in other.items()
+            if self._restless.get(path, _LOOKS_WITHOUT_REST) >= _LOOKS_WITHOUT_REST
         }
         gone = [path for path in self._stored if path not in files and path not in before]
         return _Changes(new, gone) if final else _Changes(_due_now(new), gone[:_FILES_PER_PASS])
@@ -128,6 +137,7 @@ class CheckpointDirectory:
             for path, stamp in sorted(changes.new.items(), key=lambda item: item[1][1]):
                 if self._put(path, stamp):
                     self._stored[path] = stamp
+                    self._restless.pop(path, None)
                 elif final:
                     raise OSError(f"{path} cannot be read")
             for path in changes.gone:
