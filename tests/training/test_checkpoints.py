@@ -51,7 +51,7 @@ class Host:
 
     def look(self, times: int = 1) -> None:
         for _ in range(times):
-            time.sleep(0.03)  # it looks for a small part of the time only
+            time.sleep(max(0.0, self.follower._due - time.monotonic()))
             self.follower.store_some()
 
     def read(self) -> dict[str, str]:
