@@ -15,6 +15,7 @@ from tuner.backends.process import ProcessBackend
 from tuner.domain.definitions import (
     AlgorithmSpecification,
     Channel,
+    CheckpointConfig,
     DataSource,
     InputMode,
     OutputDataConfig,
@@ -97,6 +98,7 @@ class Stage:
         environment: Mapping[str, str] | None = None,
         entrypoint: tuple[str, ...] | None = None,
         arguments: tuple[str, ...] | None = None,
+        checkpoints: CheckpointConfig | None = None,
     ) -> TrainingJob:
         name = f"job-{number}"
         request = TrainingJobRequest(
@@ -113,6 +115,7 @@ class Stage:
             resource_config=ResourceConfig(instance_type="ml.m5.large", instance_count=instances),
             input_data_config=tuple(channels) or None,
             environment=environment,
+            checkpoint_config=checkpoints,
         )
         now = time.time()
         return TrainingJob(
