@@ -336,6 +336,14 @@ def test_the_last_pass_tells_what_it_could_not_store(host: Host) -> None:
         host.follower.store_all()
 
 
+def test_what_the_disk_has_no_room_for_is_not_begun(host: Host, objects: FileObjects) -> None:
+    with (host.place / "holes").open("wb") as file:
+        file.truncate(1 << 43)
+    with pytest.raises(CheckpointError, match="more than the disk has room for"):
+        host.follower.store_all()
+    assert stored(objects) == {}
+
+
 class Full:
     def put(self, *_: object) -> None:
         raise OSError("no space left on device")

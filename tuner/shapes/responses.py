@@ -17,9 +17,9 @@ from tuner.shapes.records import to_wire
 
 MAX_FINAL_METRICS = 40
 
-SPOT_PRICE = 0.3
-"""Of a second on demand. On AWS it varies; 63 to 78 per cent saved are usual in stored outputs of
-the SageMaker SDK ("Managed Spot Training savings")."""
+SPOT_PRICE = 30
+"""Per cent of that on demand. On AWS it varies; savings of 63 to 78 per cent are usual in stored
+outputs of the SageMaker SDK ("Managed Spot Training savings")."""
 
 _ONLY_IN_DEFINITIONS = (
     "DefinitionName",
@@ -150,7 +150,7 @@ def describe_training_job(job: TrainingJob, tuning_job_arn: str | None) -> dict[
     seconds = billable = None
     if start is not None and end is not None:
         seconds = max(1, math.ceil(job.training_seconds(end)))
-        billable = max(1, math.ceil(seconds * SPOT_PRICE)) if job.uses_spot else seconds
+        billable = max(1, math.ceil(seconds * SPOT_PRICE / 100)) if job.uses_spot else seconds
     return _present(
         {
             "TrainingJobName": job.name,

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import posixpath
+import shutil
 import stat
 import threading
 import time
@@ -148,6 +149,8 @@ class CheckpointDirectory:
 
     def _put(self, path: str, stamp: Stamp) -> bool:
         """Store one file; false when it changed or went before that was done."""
+        if stamp[0] > shutil.disk_usage(self._tree).free:  # also one with holes
+            raise OSError(f"{path} has {stamp[0]:,} bytes, more than the disk has room for")
         try:
             handle = _opened(self._tree, f"{self._below}/{path}", os.O_NONBLOCK)
         except OSError:
