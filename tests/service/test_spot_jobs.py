@@ -243,6 +243,22 @@ def test_a_directory_of_the_machine_is_refused(
         home.call("CreateTrainingJob", **count("host", LocalPath="/tmp/x"))
 
 
+def test_without_a_private_opt_ml_only_the_default_directory_is_served(
+    tmp_path: Path, count: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNER_NAMESPACES", "off")
+    (tmp_path / "place").mkdir()
+    home = Home(tmp_path / "place")
+    try:
+        with pytest.raises(ValidationException, match="namespaces are switched off"):
+            home.call("CreateTrainingJob", **count("own", LocalPath="/opt/ml/own"))
+        home.call("CreateTrainingJob", **count("default", 3, LocalPath="/opt/ml/checkpoints/"))
+        assert home.wait_training_job("default")["TrainingJobStatus"] == "Completed"
+        assert stored(home, "default") == {"count": "3"}
+    finally:
+        home.close()
+
+
 def test_a_new_owner_goes_on_storing(
     home: Home, count: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from tuner.domain.algorithms import Algorithm
-from tuner.domain.definitions import CheckpointConfig, TrainingJobRequest, TrainingSpec
+from tuner.domain.definitions import TrainingJobRequest, TrainingSpec
 from tuner.domain.errors import Fault
 from tuner.domain.jobs import Resources
 from tuner.service.context import Context
@@ -16,6 +16,7 @@ from tuner.training.checkpoints import below_opt_ml
 from tuner.training.containers import ContainerError, find_container
 from tuner.training.inputs import missing_input, missing_object
 from tuner.training.metrics import regex_fault
+from tuner.training.opt_ml import CHECKPOINTS, OPT_ML
 
 log = logging.getLogger("tuner.service")
 
@@ -144,7 +145,7 @@ def _checkpoint_faults(context: Context, spec: TrainingSpec, path: str) -> Itera
             f"/opt/ml, not in {config.local_path}."
         )
         yield Fault(f"{path}CheckpointConfig.LocalPath", text)
-    elif below != below_opt_ml(CheckpointConfig(s3_uri=config.s3_uri)) and not able.private_opt_ml:
+    elif f"{OPT_ML}/{below}" != CHECKPOINTS and not able.private_opt_ml:
         text = (
             f"{config.local_path} cannot be had by a training job for itself here: {able.note}. "
             "Leave LocalPath out, and look for checkpoints below SAGEMAKER_BASE_DIR."

@@ -19,7 +19,7 @@ from tuner.domain.ports import Objects
 from tuner.training.checkpoint_directory import CheckpointDirectory, CheckpointError
 from tuner.training.opt_ml import CHECKPOINTS, OPT_ML
 
-__all__ = ["CheckpointError", "Checkpoints", "below_opt_ml"]
+__all__ = ["CheckpointError", "Checkpoints", "below_opt_ml", "place_in_tree"]
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at a directory. What is the same in both is whole."""
@@ -27,6 +27,12 @@ LOOK_EVERY = 1.0
 _CLOSE_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
+
+
+def place_in_tree(config: CheckpointConfig) -> str:
+    """Where the directory lies within an instance's tree. One that is to be elsewhere than in
+    /opt/ml has to be mounted from there."""
+    return below_opt_ml(config) or CHECKPOINTS.removeprefix(f"{OPT_ML}/")
 
 
 def below_opt_ml(config: CheckpointConfig) -> str | None:
@@ -110,10 +116,9 @@ class Checkpoints:
 
     def _directory(self, job: TrainingJob, tree: Path) -> CheckpointDirectory | None:
         config = job.spec.checkpoint_config
-        below = below_opt_ml(config) if config is not None else None
-        if config is None or below is None:
+        if config is None:
             return None
-        return CheckpointDirectory(self._objects, config.s3_uri, tree, below)
+        return CheckpointDirectory(self._objects, config.s3_uri, tree, place_in_tree(config))
 
     def _follow(self) -> None:
         while not self._closing.wait(LOOK_EVERY):
