@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,9 +18,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`backend` is "process", "docker" or "auto"; `cpus` and `memory_mib` bound what training
-    jobs may use together (None: the machine); `idle_seconds` is how long the background process
-    stays without work; `image_map` maps image URIs to directories of local containers."""
+    """`backend` is "process", "docker" or "auto"; `interruption_rate` is how often spot instances
+    are taken away, per hour of training; `cpus` and `memory_mib` bound what training jobs may use
+    together (None: the machine); `idle_seconds` is how long the background process stays without
+    work; `image_map` maps image URIs to directories of local containers."""
 
     home: Path
     account: str = DEFAULT_ACCOUNT
@@ -28,6 +30,7 @@ class Settings:
     memory_mib: int | None = None
     backend: str = "auto"
     idle_seconds: float = 60.0
+    interruption_rate: float = 0.0
     image_map: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -42,6 +45,7 @@ class Settings:
             memory_mib=_positive_integer(environ, "TUNER_MEMORY_MIB"),
             backend=environ.get("TUNER_BACKEND") or "auto",
             idle_seconds=float(_positive_integer(environ, "TUNER_IDLE_SECONDS") or 60),
+            interruption_rate=_rate(environ, "TUNER_INTERRUPTION_RATE"),
             image_map=_image_map(environ.get("TUNER_IMAGE_MAP", "")),
         )
 
@@ -54,6 +58,7 @@ class Settings:
             "TUNER_MEMORY_MIB": self.memory_mib,
             "TUNER_BACKEND": self.backend,
             "TUNER_IDLE_SECONDS": max(1, round(self.idle_seconds)),
+            "TUNER_INTERRUPTION_RATE": self.interruption_rate or None,
             "TUNER_IMAGE_MAP": ",".join(f"{uri}={path}" for uri, path in self.image_map.items()),
         }
         return {name: str(value) for name, value in values.items() if value is not None}
@@ -92,6 +97,17 @@ def _positive_integer(environ: Mapping[str, str], name: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"{name} must be a whole number from 1 up, not {text!r}.")
     return int(text)
+
+
+def _rate(environ: Mapping[str, str], name: str) -> float:
+    text = environ.get(name) or "0"
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate < math.inf:
+        raise SettingsError(f"{name} must be a number from 0 up, not {text!r}.")
+    return rate
 
 
 def _image_map(text: str) -> dict[str, str]:

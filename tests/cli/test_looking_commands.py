@@ -113,7 +113,9 @@ def test_a_deleted_tuning_job_is_gone(tuner: CommandLine) -> None:
     )
 
 
-@pytest.mark.parametrize("verb", ["describe", "jobs", "best", "logs", "stop", "delete", "wait"])
+@pytest.mark.parametrize(
+    "verb", ["describe", "jobs", "best", "logs", "stop", "delete", "wait", "interrupt"]
+)
 def test_an_unknown_name_is_one_line(tuner: CommandLine, verb: str) -> None:
     for name in ("nobody", "x" * 300, "not/a/name"):
         refused = tuner(verb, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tuner.domain.definitions import (
     ObjectiveType,
     ParameterRanges,
 )
-from tuner.domain.jobs import Failure, Resources, TrainingJob
+from tuner.domain.jobs import AttemptKey, Failure, Resources, TrainingJob, Transition
 from tuner.domain.ports import Capacity
 from tuner.domain.statuses import (
     FailureKind,
@@ -30,6 +31,7 @@ from tuner.domain.statuses import (
 )
 
 Make = Callable[..., World]
+DISTURBANCES = ("wait", "crash", "crash", "full", "turn", "stop", "interrupt", "interrupt")
 INTERNAL = Failure(kind=FailureKind.INTERNAL, text="We encountered an internal error.")
 
 
@@ -276,6 +278,13 @@ def test_a_job_larger_than_the_machine_runs_alone(world: Make) -> None:
     assert here.tuning_job(job).progress.counters.completed == 4
 
 
+def was_interruption(moves: tuple[Transition, Transition]) -> bool:
+    return [move.status for move in moves] == [
+        SecondaryStatus.INTERRUPTED,
+        SecondaryStatus.STARTING,
+    ]
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -283,8 +292,8 @@ def test_a_job_larger_than_the_machine_runs_alone(world: Make) -> None:
 def test_whatever_happens_the_records_add_up(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Random programs, crashes of the owner at random moments, random stops: no training job is
-    lost or launched twice, the budget and the counters hold after every turn."""
+    """Random programs, crashes of the owner at random moments, random stops and interruptions: no
+    training job is lost or launched twice, the budget and the counters hold after every turn."""
     outcomes = st.sampled_from(["good", "bad", "silent", "fault"])
     plan = data.draw(st.lists(st.tuples(outcomes, st.integers(1, 30)), min_size=1, max_size=12))
 
@@ -302,6 +311,7 @@ def test_whatever_happens_the_records_add_up(
         tmp_path_factory.mktemp("world"),
         behaviour,
         Capacity(cpus=data.draw(st.integers(1, 4)), memory_mib=64),
+        interruption_rate=data.draw(st.sampled_from([0.0, 0.0, 200.0])),
     )
     try:
         job = here.create(
@@ -311,11 +321,12 @@ def test_whatever_happens_the_records_add_up(
                 instances=data.draw(st.integers(1, 2)),
                 retries=data.draw(st.integers(0, 2)),
                 max_runtime=data.draw(st.sampled_from([5, 20, 1000])),
+                max_wait=data.draw(st.sampled_from([None, 40, 2000])),
             ),
             max_runtime=data.draw(st.sampled_from([None, 30, 120])),
         )
         for _ in range(data.draw(st.integers(0, 6))):
-            match data.draw(st.sampled_from(["wait", "crash", "crash", "full", "turn", "stop"])):
+            match data.draw(st.sampled_from(DISTURBANCES)):
                 case "wait":
                     here.advance(data.draw(st.integers(0, 40)))
                 case "crash":
@@ -326,6 +337,8 @@ def test_whatever_happens_the_records_add_up(
                     here.turn()
                 case "stop":
                     here.stop(job)
+                case "interrupt":
+                    here.interrupt()
         here.run()
         ended = here.tuning_job(job)
         jobs = here.training_jobs(job)
@@ -335,5 +348,13 @@ def test_whatever_happens_the_records_add_up(
         assert [item.number for item in jobs] == list(range(1, len(jobs) + 1))
         orders = sorted(item.completion_order or 0 for item in jobs)
         assert orders == list(range(1, len(jobs) + 1))
+        for item in jobs:
+            limit = (
+                item.spec.retry_strategy.maximum_retry_attempts if item.spec.retry_strategy else 0
+            )
+            assert 0 <= item.retries <= limit
+            assert len(item.interrupted) == sum(map(was_interruption, pairwise(item.transitions)))
+            assert item.uses_spot or not item.interrupted
+            assert set(here.backend.launches) >= {AttemptKey(item.id, n) for n in item.interrupted}
     finally:
         here.close()

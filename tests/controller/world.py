@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tuner.backends.simulated import SimulatedBackend, SimulatedClock, SimulatedRun
 from tuner.controller.asking import Suggested
+from tuner.controller.lifecycle import interrupted
 from tuner.controller.loop import Controller
 from tuner.controller.view import fold
 from tuner.domain.definitions import (
@@ -53,7 +54,13 @@ def printing(seconds: float, value: float, **changes: object) -> SimulatedRun:
     return replace(run, **changes)  # type: ignore[arg-type]
 
 
-def definition(instances: int = 1, retries: int = 0, max_runtime: int = 86_400):  # type: ignore[no-untyped-def]
+def definition(  # type: ignore[no-untyped-def]
+    instances: int = 1,
+    retries: int = 0,
+    max_runtime: int = 86_400,
+    max_wait: int | None = None,
+):
+    """On spot instances where there is a `max_wait`."""
     return HyperParameterTrainingJobDefinition(
         algorithm_specification=AlgorithmSpecification(
             training_input_mode=InputMode.FILE,
@@ -62,7 +69,10 @@ def definition(instances: int = 1, retries: int = 0, max_runtime: int = 86_400):
         ),
         role_arn="arn:aws:iam::123456789012:role/SageMakerRole",
         output_data_config=OutputDataConfig(s3_output_path="s3://bucket/out"),
-        stopping_condition=StoppingCondition(max_runtime_in_seconds=max_runtime),
+        stopping_condition=StoppingCondition(
+            max_runtime_in_seconds=max_runtime, max_wait_time_in_seconds=max_wait
+        ),
+        enable_managed_spot_training=max_wait is not None,
         resource_config=ResourceConfig(instance_count=instances),
         static_hyper_parameters={OBJECTIVE_HYPER_PARAMETER: METRIC},
         retry_strategy=RetryStrategy(maximum_retry_attempts=retries) if retries else None,
@@ -92,7 +102,9 @@ class World:
         directory: Path,
         behaviour: Callable[[TrainingJob], SimulatedRun],
         capacity: Capacity | None = None,
+        interruption_rate: float = 0.0,
     ) -> None:
+        self.interruption_rate = interruption_rate
         self.capacity = capacity or Capacity(cpus=4, memory_mib=4096)
         self.clock = SimulatedClock()
         self.records = SqliteRecords(directory / "records.db")
@@ -108,7 +120,13 @@ class World:
     def restart(self) -> None:
         """As after kill -9 of the owner: what was only in memory is gone."""
         self.controller = Controller(
-            self.records, self.backend, self.backend, InlineSuggester(), find_strategy, self.clock
+            self.records,
+            self.backend,
+            self.backend,
+            InlineSuggester(),
+            find_strategy,
+            self.clock,
+            self.interruption_rate,
         )
         self.backend.start(self.controller.post)
         self.controller.recover()
@@ -176,8 +194,14 @@ class World:
         self.turn()
         return job
 
-    def create_plain(self, name: str = "plain", instances: int = 1, cpus: int = 1) -> TrainingJob:
-        spec = definition(instances)
+    def create_plain(
+        self,
+        name: str = "plain",
+        instances: int = 1,
+        cpus: int = 1,
+        max_wait: int | None = None,
+    ) -> TrainingJob:
+        spec = definition(instances, max_wait=max_wait)
         now = self.clock.now()
         request = TrainingJobRequest(
             training_job_name=name,
@@ -186,6 +210,7 @@ class World:
             output_data_config=spec.output_data_config,
             stopping_condition=spec.stopping_condition,
             resource_config=spec.resource_config,
+            enable_managed_spot_training=spec.enable_managed_spot_training,
         )
         job = TrainingJob(
             id=self.records.new_id(),
@@ -208,6 +233,17 @@ class World:
             current = self.controller.tuning_job(job.id)
             if current is not None:
                 self.controller.write(replace(current, status=TuningJobStatus.STOPPING))
+
+        self.controller.submit(run)
+        self.turn()
+
+    def interrupt(self) -> None:
+        """Take the instances of every spot job that trains away."""
+
+        def run() -> None:
+            for job in list(self.controller.view.running()):
+                if job.uses_spot:
+                    self.controller.write(interrupted(job, self.clock.now()))
 
         self.controller.submit(run)
         self.turn()

@@ -4,7 +4,8 @@
 
 It creates (or finds) one tuning job in HOME, works until it has ended, and prints its Describe.
 With PLACE and N it kills itself with SIGKILL at the N-th time it comes to that place: the ports
-are wrapped, the product has no hooks.
+are wrapped, the product has no hooks. With CRASH_SPOT training jobs run on spot instances, which
+are taken away several times a second, and keep checkpoints.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tuner.domain.errors import ResourceInUse
+from tuner.domain.ports import ObjectInfo
 from tuner.service import Service
 from tuner.service.ports import open_ports
 from tuner.settings import Settings
+from tuner.store.objects import FileObjects
 
 NAME = "crash"
 JOBS = 12
@@ -36,7 +39,19 @@ PLACES = (
 )
 
 
-def specification(image: str, jobs: int = JOBS, retries: int = 0) -> dict[str, Any]:
+SPOT_ACTS = (*ACTS, "stop")
+CHECKPOINTS = "checkpoints"
+SPOT_PLACES = (
+    "before-commit",
+    "after-commit",
+    *(f"{when}-{act}" for act in (*SPOT_ACTS, "checkpoint") for when in ("before", "after")),
+)
+INTERRUPTIONS_PER_HOUR = 12_000.0
+
+
+def specification(
+    image: str, jobs: int = JOBS, retries: int = 0, spot: bool = False
+) -> dict[str, Any]:
     definition: dict[str, Any] = {
         "AlgorithmSpecification": {
             "TrainingImage": image,
@@ -54,6 +69,10 @@ def specification(image: str, jobs: int = JOBS, retries: int = 0) -> dict[str, A
     }
     if retries:
         definition["RetryStrategy"] = {"MaximumRetryAttempts": retries}
+    if spot:
+        definition["EnableManagedSpotTraining"] = True
+        definition["StoppingCondition"]["MaxWaitTimeInSeconds"] = 600
+        definition["CheckpointConfig"] = {"S3Uri": f"s3://{CHECKPOINTS}/crash"}
     return {
         "HyperParameterTuningJobName": NAME,
         "HyperParameterTuningJobConfig": {
@@ -116,14 +135,36 @@ def dying_backend(backend: Any, death: Death) -> Any:
 
         return run
 
-    return Wrapped(backend, **{act: dying(act) for act in ACTS})
+    return Wrapped(backend, **{act: dying(act) for act in SPOT_ACTS})
+
+
+def die_at_checkpoints(death: Death) -> None:
+    """The backend has the object store from inside, so it is the class that is wrapped."""
+    put = FileObjects.put
+
+    def dying(objects: FileObjects, bucket: str, key: str, source: BinaryIO) -> ObjectInfo:
+        if bucket != CHECKPOINTS:
+            return put(objects, bucket, key, source)
+        death.at("before-checkpoint")
+        info = put(objects, bucket, key, source)
+        death.at("after-checkpoint")
+        return info
+
+    FileObjects.put = dying  # type: ignore[method-assign]
 
 
 def main() -> None:
     home, *where = sys.argv[1:]
     death = Death(where[0], int(where[1])) if where else Death(None, 0)
     image = os.environ["CRASH_IMAGE"]
-    settings = Settings(home=Path(home), image_map={"crash": image}, cpus=PARALLEL)
+    spot = "CRASH_SPOT" in os.environ
+    settings = Settings(
+        home=Path(home),
+        image_map={"crash": image},
+        cpus=PARALLEL,
+        interruption_rate=INTERRUPTIONS_PER_HOUR if spot else 0.0,
+    )
+    die_at_checkpoints(death)
     ports = open_ports(settings)
     ports = replace(
         ports,
@@ -136,7 +177,7 @@ def main() -> None:
     retries = int(os.environ.get("CRASH_RETRIES", 0))
     region = settings.region
     with contextlib.suppress(ResourceInUse):
-        spec = specification("crash", jobs, retries)
+        spec = specification("crash", jobs, retries, spot)
         service.call("SageMaker.CreateHyperParameterTuningJob", spec, region)
     request = {"HyperParameterTuningJobName": NAME}
     while True:

@@ -598,7 +598,42 @@ SPEC_CASES: list[tuple[dict[str, Any], str, str]] = [
         "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
         "MaxRuntimeInSeconds",
     ),
+    (
+        {"StoppingCondition": {"MaxWaitTimeInSeconds": 3600}, "EnableManagedSpotTraining": True},
+        "StoppingCondition.MaxWaitTimeInSeconds",
+        "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
+        "MaxRuntimeInSeconds",
+    ),
+    (
+        {"CheckpointConfig": {"S3Uri": "s3://My_bucket/x"}},
+        "CheckpointConfig.S3Uri",
+        "[My_bucket] is not a legal bucket name: 3 to 63 lower-case letters, digits, periods and "
+        "hyphens.",
+    ),
+    *[
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://bucket/x", "LocalPath": path}},
+            "CheckpointConfig.LocalPath",
+            f"LocalPath [{path}] can't be a directory for checkpoints: it must be an absolute "
+            "path without .., not /opt/ml itself, and not below /opt/ml/input.",
+        )
+        for path in (
+            "checkpoints",
+            "/",
+            "/opt/ml/",
+            "/opt//ml/./",
+            "/opt/ml/checkpoints/../../x",
+            "/opt/ml/input/data",
+            "",
+        )
+    ],
 ]
+
+
+@pytest.mark.parametrize("path", ["/opt/ml/checkpoints/", "/opt/ml/model", "/data/checkpoints"])
+def test_checkpoints_may_lie_wherever_a_container_has_room(path: str) -> None:
+    config = {"S3Uri": "s3://bucket/x", "LocalPath": path}
+    assert faults(with_definition(CheckpointConfig=config)) == []
 
 
 @pytest.mark.parametrize(("members", "path", "text"), SPEC_CASES)

@@ -66,8 +66,7 @@ SPEC_CASES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"OutputDataConfig": {"CompressionType": "NONE"}}, "OutputDataConfig.CompressionType"),
     ({"OutputDataConfig": {"S3OutputPath": "https://b/o"}}, "OutputDataConfig.S3OutputPath"),
-    ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
-    ({"CheckpointConfig": {"S3Uri": "s3://bucket/c"}}, "CheckpointConfig"),
+    ({"CheckpointConfig": {"S3Uri": "https://bucket/c"}}, "CheckpointConfig.S3Uri"),
     (
         {"StoppingCondition": {"MaxPendingTimeInSeconds": 1800}},
         "StoppingCondition.MaxPendingTimeInSeconds",
@@ -144,6 +143,9 @@ def test_what_is_served_or_only_echoed_is_not_refused() -> None:
         "EnableNetworkIsolation": False,
         "EnableInterContainerTrafficEncryption": True,
         "RetryStrategy": {"MaximumRetryAttempts": 3},
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
+        "CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/checkpoints"},
         "Environment": {"A": "b"},
         "OutputDataConfig": {"KmsKeyId": "key", "CompressionType": "GZIP"},
         **channel(CompressionType="None", RecordWrapperType="None", InputMode="File"),
@@ -168,5 +170,6 @@ def test_a_request_with_everything_is_refused_for_each_thing() -> None:
     request = from_wire(TuningJobRequest, full_request(CREATE))
     paths = [fault.path for fault in unserved_faults(request)]
     assert len(paths) == len(set(paths)) > 10
-    assert "TrainingJobDefinitions[0].CheckpointConfig" not in paths
-    assert "TrainingJobDefinition.CheckpointConfig" in paths
+    member = "AlgorithmSpecification.AlgorithmName"
+    assert f"TrainingJobDefinitions[0].{member}" not in paths
+    assert f"TrainingJobDefinition.{member}" in paths

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,28 @@ if mode == "slow":
 class Home:
     """The service and what a client would do with it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        images: Mapping[str, str] | None = None,
+        interruption_rate: float = 0.0,
+    ) -> None:
         image = directory / "program"
         image.mkdir()
         (image / "train").write_text(PROGRAM.format(python=sys.executable))
         (image / "train").chmod(0o755)
         self.settings = Settings(
-            home=directory / "home", cpus=4, image_map={"program": str(image)}
+            home=directory / "home",
+            cpus=4,
+            image_map={"program": str(image), **(images or {})},
+            interruption_rate=interruption_rate,
         )
+        self.service = Service(self.settings)
+        self.service.start()
+
+    def replace_service(self) -> None:
+        """As when the owner ends and another one begins."""
+        self.service.close()
         self.service = Service(self.settings)
         self.service.start()
 

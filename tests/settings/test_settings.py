@@ -51,7 +51,16 @@ def test_an_image_is_mapped_to_a_path_or_to_the_name_of_a_container(
 @pytest.mark.parametrize("environ", [
     {"TUNER_IMAGE_MAP": "a"}, {"TUNER_IMAGE_MAP": "=b"}, {"TUNER_IMAGE_MAP": "a="},
     {"TUNER_CPUS": "0"}, {"TUNER_CPUS": "many"}, {"TUNER_IDLE_SECONDS": "-1"},
+    {"TUNER_INTERRUPTION_RATE": "-1"}, {"TUNER_INTERRUPTION_RATE": "nan"},
+    {"TUNER_INTERRUPTION_RATE": "often"},
 ])  # fmt: skip
 def test_a_value_that_cannot_be_used_is_named(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=next(iter(environ))):
         Settings.from_environment(environ)
+
+
+def test_a_rate_of_interruptions_is_handed_on() -> None:
+    settings = Settings.from_environment({"TUNER_INTERRUPTION_RATE": "0.5"})
+    assert settings.interruption_rate == 0.5
+    assert settings.chosen()["TUNER_INTERRUPTION_RATE"] == "0.5"
+    assert "TUNER_INTERRUPTION_RATE" not in Settings.from_environment({}).chosen()

@@ -39,6 +39,7 @@ from tuner.domain.ports import (
 )
 from tuner.domain.statuses import FailureKind, SecondaryStatus
 from tuner.training import opt_ml, outputs, script_mode
+from tuner.training.checkpoints import CheckpointError, Checkpoints
 from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
 from tuner.training.inputs import InputError, InputViews
@@ -88,6 +89,7 @@ class ProcessBackend:
             os.environ.get("TUNER_NAMESPACES") != "off" if namespaces is None else namespaces
         )
         self._reach = reach
+        self._checkpoints = Checkpoints(objects)
         self._keeper = KeeperClient(self._home, self._on_event, self._on_lost)
         self._acts = ThreadPoolExecutor(1, thread_name_prefix="process-acts")
         self._lanes = Lanes(_TRANSFERS, "process-transfers")
@@ -151,7 +153,8 @@ class ProcessBackend:
 
     def collect(self, job: TrainingJob) -> None:
         def act() -> None:
-            trees = {host: self._places.tree(job.key, host) for host in hosts_of(job)}
+            trees = self._trees(job)
+            self._checkpoints.finish(job, trees)
             text = outputs.collect(job, trees, self._objects)
             self._tell(Collected(key=job.key, failure_text=text))
 
@@ -177,6 +180,7 @@ class ProcessBackend:
             elif known[key].secondary_status is SecondaryStatus.UPLOADING:
                 pass  # its end is on record; only its outputs are still wanted
             elif self._places.is_launched(key):
+                self._checkpoints.watch(known[key], self._trees(known[key]))
                 report = partial(self._report, key, set(hosts_of(known[key])))
                 self._acts.submit(self._guarded, key, report)
 
@@ -184,6 +188,7 @@ class ProcessBackend:
         self._post = None
         self._acts.shutdown(wait=True)  # what was asked for is still passed on
         self._lanes.close()
+        self._checkpoints.close()
         self._keeper.close()
 
     # ---- acts ----------------------------------------------------------------------------------
@@ -219,6 +224,7 @@ class ProcessBackend:
         """Build one instance's tree; the mounts that its channels need."""
         tree = self._places.tree(job.key, host)
         opt_ml.build(tree, job, names[index], names, _LOOPBACK)
+        self._checkpoints.provide(job, tree)
         overlays = []
         for channel in job.spec.input_data_config or ():
             view = self._views.view(channel, index, len(names), copy=not private)
@@ -251,6 +257,7 @@ class ProcessBackend:
         directory = self._places.directory(job.key)
         private = self._without_namespaces() is None
         self._running[job.key] = set(hosts_of(job))
+        self._checkpoints.watch(job, self._trees(job))
         if self._places.is_launched(job.key):
             self._report(job.key, set(hosts_of(job)))
             return
@@ -316,8 +323,12 @@ class ProcessBackend:
         self._keeper.send(do="report", key=str(key), directory=str(self._places.directory(key)))
 
     def _remove(self, key: AttemptKey) -> None:
+        def act() -> None:
+            self._checkpoints.forget(key)
+            remove_tree(self._places.directory(key))
+
         self._running.pop(key, None)
-        self._lanes.submit(key, partial(remove_tree, self._places.directory(key)))
+        self._lanes.submit(key, act)
 
     def _guarded(self, key: AttemptKey, act: Callable[[], None]) -> None:
         """What an act runs into becomes an event: nobody waits for the act itself."""
@@ -327,7 +338,7 @@ class ProcessBackend:
             self._fault(key, FailureKind.CLIENT, f"Data download failed:{error}")
         except ContainerError as error:
             self._fault(key, FailureKind.CLIENT, str(error))
-        except (KeeperUnavailable, OutputError, OSError) as error:
+        except (KeeperUnavailable, CheckpointError, OutputError, OSError) as error:
             _log.error("attempt %s: %s", key, error)
             self._fault(key, FailureKind.INTERNAL, _internal(told_of(error)))
         except Exception as error:
@@ -336,7 +347,16 @@ class ProcessBackend:
 
     def _fault(self, key: AttemptKey, kind: FailureKind, text: str) -> None:
         self._running.pop(key, None)
-        self._tell(Faulted(key=key, failure=Failure(kind=kind, text=text)))
+        event = Faulted(key=key, failure=Failure(kind=kind, text=text))
+
+        def act() -> None:
+            self._checkpoints.give_up(key)
+            self._tell(event)
+
+        if self._checkpoints.watches(key):
+            self._lanes.submit(key, act)
+        else:
+            self._tell(event)
 
     def _tell(self, event: Event) -> None:
         if (post := self._post) is not None:
@@ -402,6 +422,9 @@ class ProcessBackend:
         sagemaker-training waits 15 minutes for it."""
         hosts = hosts_of(job)
         return hosts if private or len(hosts) > 1 else ["localhost"]
+
+    def _trees(self, job: TrainingJob) -> dict[str, Path]:
+        return {host: self._places.tree(job.key, host) for host in hosts_of(job)}
 
     def _was_sent(self, key: AttemptKey) -> bool:
         """Whether the keeper has the launch, or will read it before what is sent next."""

@@ -174,6 +174,19 @@ def stop(name: str) -> None:
 
 @tuner.command()
 @_NAME
+def interrupt(name: str) -> None:
+    """Take the instances of a training job away, as AWS does with spot instances.
+
+    For jobs with EnableManagedSpotTraining that are Training. The program gets SIGTERM, and
+    SIGKILL after 120 seconds; the job starts again with its checkpoints.
+    """
+    from tuner.cli.running import interrupt
+
+    interrupt(_client(), name)
+
+
+@tuner.command()
+@_NAME
 def delete(name: str) -> None:
     """Forget a tuning job or a training job that has ended."""
     from tuner.cli.running import delete

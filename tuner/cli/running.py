@@ -72,6 +72,17 @@ def stop(client: Client, name: str) -> None:
     print(f"{found.name} is stopping")
 
 
+def interrupt(client: Client, name: str) -> None:
+    found = find(client, name)
+    if found.kind != "training job":
+        raise Refusal(
+            f"{found.name} is a tuning job; this command takes a training job: "
+            f"tuner jobs {found.name} lists them"
+        )
+    client.call("Tuner.Interrupt", TrainingJobName=found.name)
+    print(f"{found.name} is interrupted and will start again")
+
+
 def delete(client: Client, name: str) -> None:
     found = find(client, name)
     found.call(client, "Delete")

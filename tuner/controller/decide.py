@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tuner.controller import completion, lifecycle
+from tuner.controller.interruptions import interruption_time
 from tuner.controller.lifecycle import Flight
 from tuner.controller.view import TuningView, View
 from tuner.domain.jobs import AttemptKey, Failure, Resources, TrainingJob, TuningJob
 from tuner.domain.ports import Capacity
-from tuner.domain.statuses import FailureKind, SecondaryStatus, StopCause, TrainingJobStatus
+from tuner.domain.statuses import FailureKind, SecondaryStatus, StopCause
 
 
 class ActKind(StrEnum):
@@ -45,12 +46,14 @@ class Transient:
 
     `asking`: tuning jobs with a suggestion under way. `exhausted`: those whose strategy has
     nothing left. `notes`: why a tuning job has no objective, from its latest training job.
+    `interruption_rate`: see `interruption_time`.
     """
 
     asking: Set[int] = frozenset()
     exhausted: Set[int] = frozenset()
     flights: Mapping[AttemptKey, Flight] = field(default_factory=dict)
     notes: Mapping[int, str] = field(default_factory=dict)
+    interruption_rate: float = 0.0
 
 
 @dataclass(slots=True)
@@ -72,7 +75,8 @@ def decide(view: View, transient: Transient, capacity: Capacity, now: float) -> 
     until there are none."""
     decisions = Decisions()
     for job in view.running():
-        _run(job, transient.flights.get(job.key, Flight()), now, decisions)
+        flight = transient.flights.get(job.key, Flight())
+        _run(job, flight, transient.interruption_rate, now, decisions)
     for tuning in view.tuning.values():
         _conclude(tuning, transient, now, decisions)
     if not decisions.updates:
@@ -80,10 +84,13 @@ def decide(view: View, transient: Transient, capacity: Capacity, now: float) -> 
     return decisions
 
 
-def _run(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> None:
+def _run(
+    job: TrainingJob, flight: Flight, interruption_rate: float, now: float, decisions: Decisions
+) -> None:
     """What one running training job needs."""
-    if _over_time(job, now, decisions):
-        decisions.updates.append(lifecycle.stopping(job, StopCause.MAX_RUNTIME, now))
+    over = _over_time(job, now, decisions)
+    if over is not None:
+        decisions.updates.append(lifecycle.stopping(job, over, now))
         return
     match job.secondary_status:
         case SecondaryStatus.STARTING:
@@ -96,10 +103,18 @@ def _run(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> 
         case SecondaryStatus.TRAINING:
             decisions.acts.append(Act(ActKind.LAUNCH, job))
             failed = lifecycle.failed_exit(flight)
+            interruption = interruption_time(job, interruption_rate)
             if lifecycle.all_exited(job, flight):
                 decisions.updates.append(lifecycle.uploading(job, flight, now))
             elif failed is not None:
                 _stop(job, flight, failed.time, now, decisions)
+            elif interruption is not None and now >= interruption:
+                decisions.updates.append(lifecycle.interrupted(job, now))
+            else:
+                decisions.wake_at(interruption)
+        case SecondaryStatus.INTERRUPTED:
+            decisions.acts.append(Act(ActKind.LAUNCH, job))
+            _interrupt(job, flight, now, decisions)
         case SecondaryStatus.STOPPING:
             # Launching is idempotent: after a crash between the commit and the launch it makes
             # sure that there is something to stop and to hear of.
@@ -111,38 +126,62 @@ def _run(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> 
             pass
 
 
-def _over_time(job: TrainingJob, now: float, decisions: Decisions) -> bool:
-    """Whether MaxRuntimeInSeconds of a training job whose program may still run is over."""
-    if (
-        job.status is not TrainingJobStatus.IN_PROGRESS
-        or job.training_start_time is None
-        or job.secondary_status is SecondaryStatus.UPLOADING
-    ):
-        return False
-    deadline = job.training_start_time + job.max_runtime_in_seconds
-    if now < deadline:
-        decisions.wake_at(deadline)
-    return now >= deadline
+def _over_time(job: TrainingJob, now: float, decisions: Decisions) -> StopCause | None:
+    """Which limit of its time the training job has reached."""
+    limit = lifecycle.time_limit(job)
+    if limit is None:
+        return None
+    time, cause = limit
+    if now < time:
+        decisions.wake_at(time)
+        return None
+    return cause
 
 
 def _stop(
     job: TrainingJob, flight: Flight, began: float, now: float, decisions: Decisions
 ) -> None:
-    """End what runs of the attempt, and stop waiting for it when even SIGKILL is not heard of."""
+    """End what runs of the attempt, then collect what it left."""
+    if _ended(job, flight, began, now, decisions):
+        decisions.updates.append(lifecycle.uploading(job, flight, now))
+
+
+def _interrupt(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> None:
+    """End what runs of the attempt, collect what it left, above all checkpoints, and go on in
+    another attempt, also without what cannot be collected in time."""
+    if not _ended(job, flight, lifecycle.since(job), now, decisions):
+        return
+    decisions.acts.append(Act(ActKind.COLLECT, job))
+    patience = lifecycle.since(job) + lifecycle.UPLOAD_PATIENCE_SECONDS
+    if _collected(flight) or now >= patience:
+        decisions.updates.append(lifecycle.restarted(job, now))
+    else:
+        decisions.wake_at(patience)
+
+
+def _ended(
+    job: TrainingJob, flight: Flight, began: float, now: float, decisions: Decisions
+) -> bool:
+    """Whether the instances have ended, which were told to when it `began`; they count as ended
+    when even SIGKILL is not heard of."""
     grace = max(0.0, began + lifecycle.STOP_GRACE_SECONDS - now)
     decisions.acts.append(Act(ActKind.STOP, job, grace))
     patience = began + lifecycle.STOP_GRACE_SECONDS + lifecycle.STOP_PATIENCE_SECONDS
     if lifecycle.all_exited(job, flight) or now >= patience:
-        decisions.updates.append(lifecycle.uploading(job, flight, now))
-    else:
-        decisions.wake_at(patience)
+        return True
+    decisions.wake_at(patience)
+    return False
+
+
+def _collected(flight: Flight) -> bool:
+    return flight.collected is not None and flight.read_to_end is not None
 
 
 def _finish(job: TrainingJob, flight: Flight, now: float, decisions: Decisions) -> None:
     """Collect what the attempt left; an upload that nobody hears of ends in an error."""
     decisions.acts.append(Act(ActKind.COLLECT, job))
     patience = lifecycle.since(job) + lifecycle.UPLOAD_PATIENCE_SECONDS
-    if flight.collected is not None and flight.read_to_end is not None:
+    if _collected(flight):
         decisions.updates.append(lifecycle.finished(job, flight, now))
     elif now >= patience:
         text = "The outputs of the training job could not be collected in time."

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tuner.domain.jobs import Failure, MetricPoint, TrainingJob
+from tuner.domain.jobs import WITHOUT_INSTANCES, Failure, MetricPoint, TrainingJob
 from tuner.domain.ports import Collected, InstanceExited, Scraped
 from tuner.domain.statuses import (
     FailureKind,
@@ -28,6 +28,17 @@ STOP_PATIENCE_SECONDS = 60.0
 UPLOAD_PATIENCE_SECONDS = 3600.0
 """How long packing and storing the outputs may take, and reading the log to its end."""
 
+
+_STOPPED: Mapping[StopCause | None, tuple[SecondaryStatus, str]] = {
+    StopCause.MAX_RUNTIME: (
+        SecondaryStatus.MAX_RUNTIME_EXCEEDED,
+        "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    ),
+    StopCause.MAX_WAIT_TIME: (
+        SecondaryStatus.MAX_WAIT_TIME_EXCEEDED,
+        "Training job wait time exceeded MaxWaitTimeInSeconds provided",
+    ),
+}
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_LONGEST_SECONDS = 60.0
@@ -87,9 +98,43 @@ def stopping(job: TrainingJob, cause: StopCause, now: float) -> TrainingJob:
     return job if was_launched(job) else ended(job, now, None)
 
 
+def interrupted(job: TrainingJob, now: float) -> TrainingJob:
+    """The spot instances of a job that trains are taken away: its program ends first."""
+    if job.secondary_status is not SecondaryStatus.TRAINING:
+        return job
+    return job.moved(SecondaryStatus.INTERRUPTED, now, "Spot capacity was reclaimed")
+
+
+def restarted(job: TrainingJob, now: float) -> TrainingJob:
+    """What the interrupted attempt leaves is stored: the next one goes on from it."""
+    again = replace(job, attempt=job.attempt + 1, interrupted=(*job.interrupted, job.attempt))
+    return again.moved(SecondaryStatus.STARTING, now, "Launching requested ML instances")
+
+
 def since(job: TrainingJob) -> float:
     """When the job came into its secondary status."""
     return job.transitions[-1].start_time
+
+
+def time_limit(job: TrainingJob) -> tuple[float, StopCause] | None:
+    """When a job whose program has not ended by itself is stopped, and why.
+
+    MaxRuntimeInSeconds counts while there are instances, over all attempts; MaxWaitTimeInSeconds
+    is all the time that a spot job has (API_StoppingCondition).
+    """
+    if (
+        job.status is not TrainingJobStatus.IN_PROGRESS
+        or job.secondary_status is SecondaryStatus.UPLOADING
+    ):
+        return None
+    limits = []
+    if job.secondary_status not in WITHOUT_INSTANCES:
+        left = job.max_runtime_in_seconds - job.training_seconds(since(job))
+        limits.append((since(job) + left, StopCause.MAX_RUNTIME))
+    wait = job.spec.stopping_condition.max_wait_time_in_seconds
+    if wait is not None:
+        limits.append((job.creation_time + wait, StopCause.MAX_WAIT_TIME))
+    return min(limits, default=None)
 
 
 def scraped(job: TrainingJob, points: tuple[MetricPoint, ...], now: float) -> TrainingJob:
@@ -136,6 +181,8 @@ def finished(job: TrainingJob, flight: Flight, now: float) -> TrainingJob:
 
 def faulted(job: TrainingJob, failure: Failure, now: float) -> TrainingJob:
     """Something other than the program failed: retried by the RetryStrategy, or the end."""
+    if job.secondary_status is SecondaryStatus.INTERRUPTED:
+        return restarted(job, now)
     if job.secondary_status is SecondaryStatus.STOPPING:
         # What it left is still on disk: the model of a stopped job is collected if it can be.
         return uploading(job, Flight(), now)
@@ -149,7 +196,9 @@ def faulted(job: TrainingJob, failure: Failure, now: float) -> TrainingJob:
 
 def retry_time(job: TrainingJob) -> float:
     """When a job that was sent back to Starting goes on: what broke gets time to mend."""
-    wait = min(RETRY_FIRST_SECONDS * 2.0 ** (job.attempt - 2), RETRY_LONGEST_SECONDS)
+    if job.attempt - 1 in job.interrupted:
+        return since(job)
+    wait = min(RETRY_FIRST_SECONDS * 2.0 ** (job.retries - 1), RETRY_LONGEST_SECONDS)
     return since(job) + wait
 
 
@@ -158,11 +207,10 @@ def _may_retry(job: TrainingJob, now: float) -> bool:
     if (
         job.stop_cause is not None
         or strategy is None
-        or job.attempt > strategy.maximum_retry_attempts
+        or job.retries >= strategy.maximum_retry_attempts
     ):
         return False
-    started = job.training_start_time or now
-    return now - started < job.max_runtime_in_seconds
+    return job.training_seconds(now) < job.max_runtime_in_seconds
 
 
 def ended(job: TrainingJob, now: float, note: str | None) -> TrainingJob:
@@ -171,12 +219,11 @@ def ended(job: TrainingJob, now: float, note: str | None) -> TrainingJob:
     if job.failure is not None:
         status, secondary = TrainingJobStatus.FAILED, SecondaryStatus.FAILED
         message = job.failure.reason
-    elif job.status is TrainingJobStatus.STOPPING and job.stop_cause is StopCause.MAX_RUNTIME:
-        status, secondary = TrainingJobStatus.STOPPED, SecondaryStatus.MAX_RUNTIME_EXCEEDED
-        message = "Training job runtime exceeded MaxRuntimeInSeconds provided"
     elif job.status is TrainingJobStatus.STOPPING:
-        status, secondary = TrainingJobStatus.STOPPED, SecondaryStatus.STOPPED
-        message = "Training job stopped"
+        status = TrainingJobStatus.STOPPED
+        secondary, message = _STOPPED.get(
+            job.stop_cause, (SecondaryStatus.STOPPED, "Training job stopped")
+        )
     else:
         status, secondary = TrainingJobStatus.COMPLETED, SecondaryStatus.COMPLETED
         message = "Training job completed"

@@ -60,12 +60,14 @@ class Controller:
         suggester: Suggester,
         find_strategy: Callable[[str], Strategy],
         clock: Clock,
+        interruption_rate: float = 0.0,
     ) -> None:
         self._records = records
         self._backend = backend
         self._follower = follower
         self._strategies = Asking(suggester, find_strategy)
         self._clock = clock
+        self._interruption_rate = interruption_rate
         self._inbox = Inbox()
         self.view = View()
         """What is known now; read it between turns or within one."""
@@ -293,7 +295,13 @@ class Controller:
 
     def _decide(self, now: float) -> Decisions:
         while True:
-            transient = Transient(self._asking, self._exhausted, self._flights, self._notes)
+            transient = Transient(
+                self._asking,
+                self._exhausted,
+                self._flights,
+                self._notes,
+                self._interruption_rate,
+            )
             decisions = decide(self.view, transient, self._backend.capacity(), now)
             for record in decisions.updates:
                 self.write(record)

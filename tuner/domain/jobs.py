@@ -28,6 +28,11 @@ from tuner.domain.statuses import (
 
 DEFAULT_MAX_RUNTIME_IN_SECONDS = 86_400
 
+WITHOUT_INSTANCES = frozenset(
+    {SecondaryStatus.STARTING, SecondaryStatus.PENDING, SecondaryStatus.INTERRUPTED}
+)
+"""Secondary statuses whose time is no training time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
@@ -117,6 +122,8 @@ class TrainingJob:
     `metrics` holds the last value of each metric; `objective_value` is set when the job has
     ended and its objective counts; `completion_order` numbers the ends within a tuning job
     from 1. `failure` is set as soon as it is known, even while outputs are still collected.
+    `interrupted` are the attempts that an interruption ended; what follows one goes on with its
+    checkpoints, metrics and log.
     """
 
     id: int
@@ -134,6 +141,7 @@ class TrainingJob:
     memo: Mapping[str, Any] = field(default_factory=dict)
     objective_metric: str | None = None
     attempt: int = 1
+    interrupted: tuple[int, ...] = ()
     status: TrainingJobStatus = TrainingJobStatus.IN_PROGRESS
     secondary_status: SecondaryStatus = SecondaryStatus.STARTING
     transitions: tuple[Transition, ...] = ()
@@ -149,6 +157,24 @@ class TrainingJob:
     @property
     def key(self) -> AttemptKey:
         return AttemptKey(self.id, self.attempt)
+
+    @property
+    def runs(self) -> tuple[AttemptKey, ...]:
+        """The attempts that make up the present training: this one, and those before it that it
+        goes on from."""
+        first = self.attempt
+        while first - 1 in self.interrupted:
+            first -= 1
+        return tuple(AttemptKey(self.id, number) for number in range(first, self.attempt + 1))
+
+    @property
+    def retries(self) -> int:
+        """Attempts that were made because a former one failed."""
+        return self.attempt - 1 - len(self.interrupted)
+
+    @property
+    def uses_spot(self) -> bool:
+        return bool(self.spec.enable_managed_spot_training)
 
     @property
     def arn(self) -> str:
@@ -173,6 +199,24 @@ class TrainingJob:
         return (
             self.spec.stopping_condition.max_runtime_in_seconds or DEFAULT_MAX_RUNTIME_IN_SECONDS
         )
+
+    def started(self, attempt: int) -> float | None:
+        """When one of the `runs` got its instances; None if it has not."""
+        if attempt == self.runs[0].attempt:
+            return self.training_start_time
+        starts = [item for item in self.transitions if item.status is SecondaryStatus.DOWNLOADING]
+        return starts[attempt - 1].start_time if attempt <= len(starts) else None
+
+    def training_seconds(self, until: float) -> float:
+        """How long the job had its instances, over all attempts; not while it waited for some."""
+        if self.training_start_time is None:
+            return 0.0
+        waited = sum(
+            (until if item.end_time is None else item.end_time) - item.start_time
+            for item in self.transitions
+            if item.status in WITHOUT_INSTANCES and item.start_time > self.training_start_time
+        )
+        return until - self.training_start_time - waited
 
     def latest(self, metric_name: str) -> MetricPoint | None:
         """The last value of a metric over all hosts, if there is one."""

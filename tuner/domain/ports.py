@@ -176,7 +176,9 @@ class Backend(Protocol):
         follows for each. For an attempt that was never launched nothing happens."""
 
     def collect(self, job: TrainingJob) -> None:
-        """Pack model and output into the object store: Collected, or Faulted."""
+        """All instances have ended: store the last of the checkpoints, and pack model and output
+        into the object store: Collected, or Faulted. Not only before the end of the job: what
+        comes after an interruption replaces the outputs."""
 
     def release(self, key: AttemptKey) -> None:
         """Remove directories, processes and whatever else is left of an attempt."""

@@ -13,6 +13,7 @@ from tuner.domain.addresses import BUCKET_NAME, KEY_BYTES
 from tuner.domain.algorithms import Algorithm
 from tuner.domain.definitions import (
     Channel,
+    CheckpointConfig,
     HyperParameterTuningResourceConfig,
     ResourceConfig,
     S3DataType,
@@ -20,6 +21,7 @@ from tuner.domain.definitions import (
     TrainingSpec,
 )
 from tuner.domain.errors import Fault
+from tuner.domain.jobs import DEFAULT_MAX_RUNTIME_IN_SECONDS
 
 MAX_RUNTIME_IN_SECONDS = 28 * 86_400
 
@@ -42,6 +44,7 @@ def spec_faults(spec: TrainingSpec, algorithm: Algorithm | None, path: str) -> I
         yield Fault(f"{member}.MetricDefinitions", OVERRIDDEN_METRICS)
     yield from _channel_faults(spec.input_data_config or (), f"{path}InputDataConfig")
     yield from _output_faults(spec.output_data_config.s3_output_path, path)
+    yield from _checkpoint_faults(spec.checkpoint_config, f"{path}CheckpointConfig")
     yield from _stopping_faults(spec, path)
 
 
@@ -75,16 +78,38 @@ def _output_faults(uri: str, path: str) -> Iterator[Fault]:
     member = f"{path}OutputDataConfig.S3OutputPath"
     if not uri.startswith("s3://"):
         return
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not BUCKET_NAME.fullmatch(bucket):
+    yield from _bucket_faults(uri, member)
+    key = uri.removeprefix("s3://").partition("/")[2]
+    if len(key.encode(errors="surrogatepass")) + len(_LONGEST_OUTPUT) > KEY_BYTES:
+        text = f"With what is added to it, S3OutputPath exceeds the {KEY_BYTES} bytes of a key."
+        yield Fault(member, text)
+
+
+def _bucket_faults(uri: str, member: str) -> Iterator[Fault]:
+    bucket = uri.removeprefix("s3://").partition("/")[0]
+    if uri.startswith("s3://") and not BUCKET_NAME.fullmatch(bucket):
         text = (
             f"[{bucket}] is not a legal bucket name: 3 to 63 lower-case letters, digits, periods "
             "and hyphens."
         )
         yield Fault(member, text)
-    elif len(key.encode(errors="surrogatepass")) + len(_LONGEST_OUTPUT) > KEY_BYTES:
-        text = f"With what is added to it, S3OutputPath exceeds the {KEY_BYTES} bytes of a key."
-        yield Fault(member, text)
+
+
+def _checkpoint_faults(config: CheckpointConfig | None, member: str) -> Iterator[Fault]:
+    if config is None:
+        return
+    yield from _bucket_faults(config.s3_uri, f"{member}.S3Uri")
+    path = config.local_path
+    if path is None:
+        return
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    reserved = parts in ([], ["opt"], ["opt", "ml"]) or parts[:3] == ["opt", "ml", "input"]
+    if not path.startswith("/") or ".." in parts or "\0" in path or reserved:
+        text = (
+            f"LocalPath [{path}] can't be a directory for checkpoints: it must be an absolute "
+            "path without .., not /opt/ml itself, and not below /opt/ml/input."
+        )
+        yield Fault(f"{member}.LocalPath", text)
 
 
 def _stopping_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
@@ -101,7 +126,7 @@ def _stopping_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
                 "Invalid MaxWaitTimeInSeconds. It is only supported when "
                 "EnableManagedSpotTraining is set to true",
             )
-    elif wait is None or wait < (runtime or 0):
+    elif wait is None or wait < (runtime or DEFAULT_MAX_RUNTIME_IN_SECONDS):
         yield Fault(
             f"{member}.MaxWaitTimeInSeconds",
             "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "

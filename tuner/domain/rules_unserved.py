@@ -93,7 +93,8 @@ def _spec_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
     yield from _output_faults(spec, path)
     yield from _instance_faults(spec, path)
     if spec.checkpoint_config is not None:
-        yield Fault(f"{path}CheckpointConfig", "Checkpoints are not served yet.")
+        uri = spec.checkpoint_config.s3_uri
+        yield from _address_faults(uri, f"{path}CheckpointConfig.S3Uri")
     if spec.stopping_condition.max_pending_time_in_seconds is not None:
         text = "A limit of the time that a training job is pending is not served yet."
         yield Fault(f"{path}StoppingCondition.MaxPendingTimeInSeconds", text)
@@ -144,9 +145,6 @@ def _address_faults(uri: str, path: str) -> Iterator[Fault]:
 
 
 def _instance_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
-    if spec.enable_managed_spot_training:
-        text = "Managed spot training is not served: nothing here is ever interrupted."
-        yield Fault(f"{path}EnableManagedSpotTraining", text)
     config = spec.resource_config
     if config is None:
         return

@@ -69,6 +69,7 @@ OWN: dict[str, Operation] = {
     "ImportFiles": local.import_files,
     "GetObject": local.get_object,
     "Images": local.images,
+    "Interrupt": training_jobs.interrupt,
     "Doctor": local.doctor,
 }
 """Operations for our own doors."""
@@ -93,6 +94,7 @@ class Service:
             self._suggestions,
             find_strategy,
             ports.clock,
+            settings.interruption_rate,
         )
         self.context = Context(
             settings=settings,

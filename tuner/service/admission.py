@@ -12,9 +12,11 @@ from tuner.domain.jobs import Resources
 from tuner.service.context import Context
 from tuner.store import samples
 from tuner.training import script_mode
+from tuner.training.checkpoints import below_opt_ml
 from tuner.training.containers import ContainerError, find_container
 from tuner.training.inputs import missing_input, missing_object
 from tuner.training.metrics import regex_fault
+from tuner.training.opt_ml import CHECKPOINTS, OPT_ML
 
 log = logging.getLogger("tuner.service")
 
@@ -54,6 +56,7 @@ def spec_faults(
         *_regex_faults(spec, path),
         *_input_faults(context, spec, path, region),
         *_command_faults(context, spec, path),
+        *_checkpoint_faults(context, spec, path),
         *_script_faults(context, spec, path, region),
     ]
 
@@ -134,6 +137,27 @@ def _command_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator
             f"have for themselves here: {able.note}"
         )
         yield Fault(f"{path}AlgorithmSpecification.ContainerEntrypoint", text)
+
+
+def _checkpoint_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator[Fault]:
+    """A directory of the program's choice is one within its own /opt/ml, or its own container."""
+    config = spec.checkpoint_config
+    able = context.ports.backend.capabilities()
+    if config is None or able.images:
+        return
+    below = below_opt_ml(config)
+    if below is None:
+        text = (
+            f"The checkpoints of training jobs that run as processes of this machine lie below "
+            f"/opt/ml, not in {config.local_path}."
+        )
+        yield Fault(f"{path}CheckpointConfig.LocalPath", text)
+    elif f"{OPT_ML}/{below}" != CHECKPOINTS and not able.private_opt_ml:
+        text = (
+            f"{config.local_path} cannot be had by a training job for itself here: {able.note}. "
+            "Leave LocalPath out, and look for checkpoints below SAGEMAKER_BASE_DIR."
+        )
+        yield Fault(f"{path}CheckpointConfig.LocalPath", text)
 
 
 def _script_faults(

@@ -8,17 +8,18 @@ import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from tuner.domain.errors import InvalidParameterException
-from tuner.domain.jobs import Scope, TrainingJob
+from tuner.domain.jobs import AttemptKey, Scope, TrainingJob
 from tuner.domain.ports import Query
 from tuner.domain.statuses import TrainingJobStatus
 from tuner.service.context import Context
 from tuner.service.log_groups import BAD_TOKEN, check_group
 from tuner.service.log_merge import NANOSECONDS, Cursor, Found, MergedLogs, Place
 from tuner.service.log_patterns import Test, pattern_test
-from tuner.service.log_streams import find_stream, listed, streams
+from tuner.service.log_streams import Stream, find_stream, listed, streams
 from tuner.service.paging import LARGEST_ID
 
 EVENTS_PER_PAGE = 10_000
@@ -45,13 +46,14 @@ class _Asked:
     passes: Test
     fingerprint: str
 
-    def streams(self, job: TrainingJob) -> Streams:
-        """The wanted ones of a job, by host."""
-        return {
-            host: name
-            for host, name in streams(job).items()
-            if name.startswith(self.prefix) and (self.names is None or name in self.names)
-        }
+    def streams(self, job: TrainingJob) -> list[Stream]:
+        """The wanted ones of a job."""
+        return [
+            stream
+            for stream in streams(job)
+            if stream.name.startswith(self.prefix)
+            and (self.names is None or stream.name in self.names)
+        ]
 
 
 def filter_log_events(context: Context, params: Params, region: str) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def filter_log_events(context: Context, params: Params, region: str) -> dict[str
     merged = MergedLogs(
         context.ports.logs, _jobs(context, asked, place), asked.start_time * 1_000_000, place
     )
-    wanted: dict[int, Streams] = {}
+    wanted: dict[AttemptKey, Streams] = {}
     events: list[dict[str, Any]] = []
     answer: dict[str, Any] = {"events": events, "searchedLogStreams": []}
     size = searched = 0
@@ -78,9 +80,11 @@ def filter_log_events(context: Context, params: Params, region: str) -> dict[str
             break
         length = len(found.line.text) + BYTES_PER_EVENT
         searched += length
-        if found.job.id not in wanted:
-            wanted[found.job.id] = asked.streams(found.job)
-        stream = wanted[found.job.id].get(found.line.host)
+        key = found.run.key
+        if key not in wanted:
+            mine = (item for item in asked.streams(found.run) if item.run.key == key)
+            wanted[key] = {item.host: item.name for item in mine}
+        stream = wanted[key].get(found.line.host)
         if stream is not None and asked.passes(found.line.text):
             events.append(_event(found, stream))
             size += length
@@ -118,13 +122,13 @@ def _asked(params: Params, scope: Scope) -> _Asked:
 def _event(found: Found, stream: str) -> dict[str, Any]:
     """The event ids of a log are in the order of its lines, and the same in every answer."""
     milliseconds = found.line.time // 1_000_000
-    job = found.job
+    run = found.run
     return {
         "logStreamName": stream,
         "timestamp": milliseconds,
         "message": found.line.text,
         "ingestionTime": milliseconds,
-        "eventId": f"{found.line.time:020d}{job.id:020d}{job.attempt:06d}{found.number:010d}",
+        "eventId": f"{found.line.time:020d}{run.id:020d}{run.attempt:06d}{found.number:010d}",
     }
 
 
@@ -139,8 +143,10 @@ def _jobs(context: Context, asked: _Asked, place: Place | None) -> Iterator[Trai
 
 def _candidates(context: Context, asked: _Asked, since: int) -> Iterable[TrainingJob]:
     if asked.names is not None:
-        found = [find_stream(context, name, asked.scope.region)[0] for name in asked.names]
-        return sorted({job.id: job for job in found}.values(), key=_age)
+        found = [find_stream(context, name, asked.scope.region).run for name in asked.names]
+        # of the runs of one job, the latest knows the others
+        latest = {run.id: run for run in sorted(found, key=attrgetter("attempt"))}
+        return sorted(latest.values(), key=_age)
     name, slash, _ = asked.prefix.partition("/")
     if slash:
         job = context.ports.records.find_training_job(asked.scope, name)
@@ -176,8 +182,8 @@ def _age(job: TrainingJob) -> tuple[float, int]:
 
 def _token(asked: _Asked, place: Place) -> str:
     cursors = [
-        [job_id, cursor.attempt, cursor.offset, cursor.time, cursor.count]
-        for job_id, cursor in place.cursors.items()
+        [key.job_id, key.attempt, cursor.offset, cursor.time, cursor.count]
+        for key, cursor in place.cursors.items()
     ]
     body = json.dumps([asked.fingerprint, place.time, cursors], separators=(",", ":"))
     return base64.urlsafe_b64encode(body.encode()).decode()
@@ -193,7 +199,7 @@ def _place_of(token: str, asked: _Asked) -> Place:
         if not all(type(number) is int and 0 <= number <= LARGEST_ID for number in numbers):
             raise ValueError
         cursors = {
-            job_id: Cursor(attempt, offset, last, count)
+            AttemptKey(job_id, attempt): Cursor(offset, last, count)
             for job_id, attempt, offset, last, count in rows
         }
     except (ValueError, TypeError, RecursionError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tuner.domain.jobs import AttemptKey, TrainingJob
 from tuner.domain.ports import LogLine
 from tuner.service.log_pages import beginning_of_line
+from tuner.service.log_streams import runs
 from tuner.service.ports import JobLogs
 
 LINES_PER_READ = 256
@@ -20,7 +21,6 @@ NANOSECONDS = 1_000_000_000
 class Cursor:
     """How far a log was read: up to `offset`, where `count` lines had the last time, `time`."""
 
-    attempt: int
     offset: int = 0
     time: int = 0
     count: int = 0
@@ -28,18 +28,18 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far the merged lines were read: up to `time`, in nanoseconds. A job that had started by
+    """How far the merged lines were read: up to `time`, in nanoseconds. A run that had started by
     then and has no cursor is done with."""
 
     time: int
-    cursors: Mapping[int, Cursor]
+    cursors: Mapping[AttemptKey, Cursor]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A line, and its number among the lines that its job printed at the same time."""
+    """A line, and its number among the lines that its run printed at the same time."""
 
-    job: TrainingJob
+    run: TrainingJob
     line: LogLine
     number: int
 
@@ -47,8 +47,8 @@ class Found:
 class _Reader:
     """One log, line by line."""
 
-    def __init__(self, logs: JobLogs, job: TrainingJob, cursor: Cursor) -> None:
-        self.job = job
+    def __init__(self, logs: JobLogs, run: TrainingJob, cursor: Cursor) -> None:
+        self.run = run
         self._logs = logs
         self._offset = self._after = cursor.offset
         self._time, self._count = cursor.time, cursor.count
@@ -58,7 +58,7 @@ class _Reader:
     def peek(self) -> LogLine | None:
         if self._next == len(self._lines):
             self._offset = self._after
-            lines, self._after = self._logs.read(self.job.key, self._offset, LINES_PER_READ)
+            lines, self._after = self._logs.read(self.run.key, self._offset, LINES_PER_READ)
             self._lines, self._next = list(lines), 0
         return self._lines[self._next] if self._lines else None
 
@@ -68,15 +68,15 @@ class _Reader:
         self._next += 1
         self._count = self._count + 1 if line.time == self._time else 1
         self._time = line.time
-        return Found(self.job, line, self._count)
+        return Found(self.run, line, self._count)
 
     def cursor(self) -> Cursor:
         offset = self._offset
         if self._next == len(self._lines):
             offset = self._after
         elif self._next:
-            offset = self._logs.read(self.job.key, offset, self._next)[1]
-        return Cursor(self.job.attempt, offset, self._time, self._count)
+            offset = self._logs.read(self.run.key, offset, self._next)[1]
+        return Cursor(offset, self._time, self._count)
 
 
 class MergedLogs:
@@ -97,15 +97,15 @@ class MergedLogs:
         self._begun = place
         self._time = since if place is None else place.time
         self._at_end: list[_Reader] = []
-        # (time, whether it is a line's and not only the job's start, job id, reader)
-        self._heap: list[tuple[int, bool, int, _Reader]] = []
+        # (time, whether it is a line's and not only the run's start, job id, attempt, reader)
+        self._heap: list[tuple[int, bool, int, int, _Reader]] = []
 
     def __iter__(self) -> Iterator[Found]:
         while True:
             self._admit()
             if not self._heap:
                 return
-            time, is_line, _, reader = heapq.heappop(self._heap)
+            time, is_line, _, _, reader = heapq.heappop(self._heap)
             if is_line:
                 found = reader.take()
                 self._push(reader)
@@ -121,27 +121,29 @@ class MergedLogs:
             if self._heap and _nanoseconds(job.creation_time) > self._heap[0][0]:
                 return
             self._upcoming = next(self._jobs, None)
-            self._open(job)
+            for run in runs(job):
+                self._open(run)
 
-    def _open(self, job: TrainingJob) -> None:
-        start = _nanoseconds(job.training_start_time or job.creation_time)
-        cursor = self._begun.cursors.get(job.id) if self._begun is not None else None
-        if cursor is not None and cursor.attempt != job.attempt:
-            cursor = Cursor(job.attempt)
+    def _open(self, run: TrainingJob) -> None:
+        start = _nanoseconds(run.started(run.attempt) or run.creation_time)
+        cursor = None
+        if self._begun is not None:
+            cursor = self._begun.cursors.get(run.key)
+            if cursor is None and start <= self._begun.time:
+                if not _is_tried_again(run, self._begun):
+                    return
+                cursor = Cursor()
         if cursor is None:
-            if self._begun is not None and start <= self._begun.time:
-                return
             before = start < self._since
-            offset = offset_at(self._logs, job.key, self._since) if before else 0
-            cursor = Cursor(job.attempt, offset)
-        reader = _Reader(self._logs, job, cursor)
-        heapq.heappush(self._heap, (start, False, job.id, reader))
+            cursor = Cursor(offset_at(self._logs, run.key, self._since) if before else 0)
+        reader = _Reader(self._logs, run, cursor)
+        heapq.heappush(self._heap, (start, False, *_order(run), reader))
 
     def _push(self, reader: _Reader) -> None:
         line = reader.peek()
         if line is not None:
-            heapq.heappush(self._heap, (line.time, True, reader.job.id, reader))
-        elif not reader.job.status.terminal:
+            heapq.heappush(self._heap, (line.time, True, *_order(reader.run), reader))
+        elif not reader.run.status.terminal:
             self._at_end.append(reader)
 
     def place(self) -> Place | None:
@@ -149,9 +151,9 @@ class MergedLogs:
         self._admit()
         if not self._heap:
             return None
-        opened = (reader for _, is_line, _, reader in self._heap if is_line)
+        opened = (reader for _, is_line, _, _, reader in self._heap if is_line)
         readers = [*opened, *self._at_end]
-        return Place(self._time, {reader.job.id: reader.cursor() for reader in readers})
+        return Place(self._time, {reader.run.key: reader.cursor() for reader in readers})
 
 
 def offset_at(logs: JobLogs, key: AttemptKey, time: int) -> int:
@@ -165,6 +167,16 @@ def offset_at(logs: JobLogs, key: AttemptKey, time: int) -> int:
         else:
             high = (low + high) // 2
     return low
+
+
+def _is_tried_again(run: TrainingJob, place: Place) -> bool:
+    """Whether the place was in the log of an attempt that this run has taken the place of."""
+    first = run.runs[0]
+    return run.key == first and any(key.job_id == run.id and key < first for key in place.cursors)
+
+
+def _order(run: TrainingJob) -> tuple[int, int]:
+    return run.id, run.attempt
 
 
 def _nanoseconds(seconds: float) -> int:

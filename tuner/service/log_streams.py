@@ -1,4 +1,4 @@
-"""Streams of the log group: one per instance, `JOB/algo-N-EPOCH`, as soon as the job started.
+"""Streams of the log group: one per instance and run, `JOB/algo-N-EPOCH`, once the run started.
 
 Source: docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html.
 """
@@ -28,23 +28,46 @@ _JOB_NAME = re.compile("[a-zA-Z0-9-]{1,63}")
 Params = Mapping[str, Any]
 
 
-def streams(job: TrainingJob) -> dict[str, str]:
-    """The names of a job's streams by host, in their order; none before the job has started."""
-    if job.training_start_time is None:
-        return {}
-    epoch = int(job.training_start_time)
-    hosts = sorted(f"algo-{number}" for number in range(1, job.instance_count + 1))
-    names = {host: f"{job.name}/{host}-{epoch}" for host in hosts}
-    return dict(sorted(names.items(), key=lambda item: item[1]))
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What one host prints in one run of a job; `start` in epoch seconds."""
+
+    name: str
+    run: TrainingJob
+    host: str
+    start: float
 
 
-def find_stream(context: Context, name: str, region: str) -> tuple[TrainingJob, str]:
-    """The job and the host of a stream; raises ResourceNotFoundException."""
+def runs(job: TrainingJob) -> list[TrainingJob]:
+    """The job as it is in each of the attempts whose logs it has, as far as these began: after an
+    interruption other instances write streams of their own."""
+    begun = [key.attempt for key in job.runs if job.started(key.attempt) is not None]
+    return [job if n == job.attempt else replace(job, attempt=n) for n in begun]
+
+
+def streams(job: TrainingJob) -> list[Stream]:
+    """In the order of their names; none before the job has started."""
+    found = []
+    epoch = 0
+    for run in runs(job):
+        start = run.started(run.attempt) or 0.0
+        epoch = max(epoch + 1, int(start))  # runs of one second differ, too
+        found += [
+            Stream(f"{job.name}/algo-{number}-{epoch}", run, f"algo-{number}", start)
+            for number in range(1, job.instance_count + 1)
+        ]
+    return sorted(found, key=lambda stream: stream.name)
+
+
+def find_stream(context: Context, name: str, region: str) -> Stream:
+    """Raises ResourceNotFoundException."""
     parts = _STREAM.fullmatch(name)
     if parts is not None:
         job = context.ports.records.find_training_job(context.scope(region), parts["job"])
-        if job is not None and parts["host"] in streams(job):
-            return job, parts["host"]
+        found = streams(job) if job is not None else []
+        of_host = [stream for stream in found if stream.host == parts["host"]]
+        if of_host:  # another epoch may be that of a run that was tried again
+            return next((stream for stream in of_host if stream.name == name), of_host[-1])
     raise ResourceNotFoundException("The specified log stream does not exist.")
 
 
@@ -80,10 +103,10 @@ def describe_log_streams(context: Context, params: Params, region: str) -> dict[
     limit = params.get("limit", STREAMS_PER_PAGE)
     found = list(islice(_found(context, asked, place), limit + 1))
     page = found[:limit]
-    jobs = {job.id: job for job, *_ in page}
-    times = {key: last_times(context.ports.logs, job.key) for key, job in jobs.items()}
+    logs = context.ports.logs
+    times = {key: last_times(logs, key) for key in {stream.run.key for stream, _ in page}}
     answer: dict[str, Any] = {
-        "logStreams": [_stream(scope, job, host, times[job.id]) for job, host, _ in page]
+        "logStreams": [_described(scope, stream, times[stream.run.key]) for stream, _ in page]
     }
     if len(found) > limit:
         answer["nextToken"] = _token(asked, page[-1])
@@ -109,18 +132,17 @@ def _asked(params: Params, scope: Scope) -> _Asked:
     return _Asked(query, prefix, fingerprint)
 
 
-def _stream(scope: Scope, job: TrainingJob, host: str, times: Mapping[str, int]) -> dict[str, Any]:
+def _described(scope: Scope, stream: Stream, times: Mapping[str, int]) -> dict[str, Any]:
     """`times` in nanoseconds are those of the last lines. The size is 0 for all streams on AWS."""
-    name = streams(job)[host]
-    created = int((job.training_start_time or 0) * 1000)
+    created = int(stream.start * 1000)
     described = {
-        "logStreamName": name,
+        "logStreamName": stream.name,
         "creationTime": created,
-        "arn": f"{group_arn(scope)}:log-stream:{name}",
+        "arn": f"{group_arn(scope)}:log-stream:{stream.name}",
         "storedBytes": 0,
     }
-    if host in times:
-        last = times[host] // 1_000_000
+    if stream.host in times:
+        last = times[stream.host] // 1_000_000
         described |= {
             "firstEventTimestamp": created,
             "lastEventTimestamp": last,
@@ -129,19 +151,17 @@ def _stream(scope: Scope, job: TrainingJob, host: str, times: Mapping[str, int])
     return described
 
 
-def _found(
-    context: Context, asked: _Asked, place: _Place | None
-) -> Iterator[tuple[TrainingJob, str, int]]:
-    """Streams after a place, each with its job, its host and its number within the job."""
+def _found(context: Context, asked: _Asked, place: _Place | None) -> Iterator[tuple[Stream, int]]:
+    """Streams after a place, each with its number within its job."""
     given = 0 if place is None else place.number
     for job in _jobs(context, asked, place):
-        hosts = [host for host, name in streams(job).items() if name.startswith(asked.prefix)]
+        found = [stream for stream in streams(job) if stream.name.startswith(asked.prefix)]
         if asked.query.descending:
-            hosts.reverse()
+            found.reverse()
         here = place is not None and job.id == place.job_id
-        for number, host in enumerate(hosts, 1):
+        for number, stream in enumerate(found, 1):
             if not here or number > given:
-                yield job, host, number
+                yield stream, number
 
 
 def _jobs(context: Context, asked: _Asked, place: _Place | None) -> Iterator[TrainingJob]:
@@ -219,8 +239,9 @@ def _beginnings(context: Context, scope: Scope, name: str) -> list[TrainingJob]:
 # ---- tokens ----------------------------------------------------------------------------------
 
 
-def _token(asked: _Asked, last: tuple[TrainingJob, str, int]) -> str:
-    job, _, number = last
+def _token(asked: _Asked, last: tuple[Stream, int]) -> str:
+    stream, number = last
+    job = stream.run
     body = json.dumps([asked.fingerprint, job.name, job.creation_time, job.id, number])
     return base64.urlsafe_b64encode(body.encode()).decode()
 

@@ -42,24 +42,25 @@ def get_log_events(context: Context, params: Params, region: str) -> dict[str, A
     as long as there are any: readers take an empty one for the end.
     """
     check_group(params)
-    job, host = find_stream(context, params["logStreamName"], region)
+    stream = find_stream(context, params["logStreamName"], region)
+    key = stream.run.key
     wanted = Wanted(
-        host=host,
+        host=stream.host,
         start_time=params.get("startTime", 0),
         end_time=params.get("endTime"),
         limit=params.get("limit", EVENTS_PER_PAGE),
     )
-    way, offset = _place(context, job.key, params)
+    way, offset = _place(context, key, params)
     logs = context.ports.logs
     if way == "f":
         start = offset or 0
-        lines, end = forward(logs, job.key, wanted, start)
+        lines, end = forward(logs, key, wanted, start)
     else:
-        lines, start, end = backward(logs, job.key, wanted, offset)
+        lines, start, end = backward(logs, key, wanted, offset)
     return {
         "events": [_event(line) for line in lines],
-        "nextForwardToken": f"f/{job.attempt}/{end}",
-        "nextBackwardToken": f"b/{job.attempt}/{start}",
+        "nextForwardToken": f"f/{key.attempt}/{end}",
+        "nextBackwardToken": f"b/{key.attempt}/{start}",
     }
 
 

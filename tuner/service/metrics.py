@@ -3,7 +3,8 @@
 One metric per training job and metric definition, in the namespace
 `/aws/sagemaker/TrainingJobs` with the single dimension `TrainingJobName`, without a unit
 (docs.aws.amazon.com/sagemaker/latest/dg/training-metrics.html). A training job that is tried
-again has the points of its last attempt, as it has the log of that one.
+again has the points of its last attempt, as it has the log of that one; one that was interrupted
+has those of all that went on from each other.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class MetricSource:
         job = self._job(region, training_job)
         if job is None:
             return ()
-        return [point for point in self._records.points(job.key) if point.name == name]
+        points = (point for key in job.runs for point in self._records.points(key))
+        return [point for point in points if point.name == name]
 
     def metrics(
         self, region: str, wanted: MetricFilter, limit: int, token: str | None = None

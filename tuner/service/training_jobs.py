@@ -125,6 +125,30 @@ def stop(context: Context, params: Params, region: str) -> dict[str, Any]:
     return {}
 
 
+def interrupt(context: Context, params: Params, region: str) -> dict[str, Any]:
+    """Take the spot instances of a training job away, as AWS does when it needs them."""
+    if not isinstance(params.get("TrainingJobName"), str):
+        raise ValidationException("TrainingJobName is required.")
+    found = find(context, params, region)
+    if not found.uses_spot:
+        raise ValidationException(
+            f"The training job {found.name} cannot be interrupted: it does not run on spot "
+            "instances (EnableManagedSpotTraining)."
+        )
+
+    def run() -> None:
+        job = context.controller.training_job(found.id) or find(context, params, region)
+        if job.secondary_status is not SecondaryStatus.TRAINING:
+            raise ValidationException(
+                f"The training job {job.name} cannot be interrupted while it is "
+                f"{job.secondary_status}: only one that is Training has instances to lose."
+            )
+        context.controller.write(lifecycle.interrupted(job, context.now()))
+
+    context.in_turn(run)
+    return {}
+
+
 def delete(context: Context, params: Params, region: str) -> dict[str, Any]:
     found = find(context, params, region)
 

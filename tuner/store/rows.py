@@ -226,6 +226,7 @@ _training_job_body = make_dict_unstructure_fn(
     **_written(
         TrainingJob,
         *(*_IN_COLUMNS, "spec", "tuning_job_id", "hyper_parameters"),
+        interrupted=override(omit_if_default=True),
         tuned=_JSON,
         memo=_JSON,
     ),

@@ -47,15 +47,15 @@ class InputViews:
         `shards`-th object in order of keys, which may be none. Raises InputError.
         """
         source = _s3_source(channel)
-        bucket, prefix = _split(source.s3_uri)
-        found = [info for info in self._objects.list(bucket, prefix) if not _is_marker(info)]
+        bucket, prefix = split_uri(source.s3_uri)
+        found = [info for info in self._objects.list(bucket, prefix) if not is_marker(info)]
         if not found:
             raise InputError(
                 f'No S3 objects found under S3 URL "{source.s3_uri}" given in input data source.'
             )
         if source.s3_data_distribution_type is S3DataDistributionType.SHARDED_BY_S3_KEY:
             found = found[shard::shards]
-        files = _paths(channel.channel_name, prefix, found)
+        files = object_paths(channel.channel_name, prefix, found)
         try:
             return self._made(files, copy)
         except (OSError, KeyError) as error:
@@ -65,7 +65,7 @@ class InputViews:
 
     def file(self, uri: str) -> Path:
         """One object as a file that is only to be read. Raises InputError."""
-        bucket, key = _split(uri)
+        bucket, key = split_uri(uri)
         info = self._objects.head(bucket, key)
         if info is None:
             raise InputError(f'No S3 objects found under S3 URL "{uri}".')
@@ -107,10 +107,10 @@ def missing_input(channel: Channel, objects: Objects, role_arn: str, region: str
     if source is None or source.s3_data_type is not S3DataType.S3_PREFIX:
         return None
     try:
-        bucket, prefix = _split(source.s3_uri)
+        bucket, prefix = split_uri(source.s3_uri)
     except InputError as error:
         return str(error)
-    if any(not _is_marker(info) for info in objects.list(bucket, prefix)):
+    if any(not is_marker(info) for info in objects.list(bucket, prefix)):
         return None
     return _not_found(source.s3_uri, bucket, role_arn, region)
 
@@ -118,7 +118,7 @@ def missing_input(channel: Channel, objects: Objects, role_arn: str, region: str
 def missing_object(uri: str, objects: Objects, role_arn: str, region: str) -> str | None:
     """The same for a URL that has to be one object's."""
     try:
-        bucket, key = _split(uri)
+        bucket, key = split_uri(uri)
     except InputError as error:
         return str(error)
     found = objects.head(bucket, key)
@@ -144,7 +144,7 @@ def _s3_source(channel: Channel) -> S3DataSource:
     return source
 
 
-def _split(uri: str) -> tuple[str, str]:
+def split_uri(uri: str) -> tuple[str, str]:
     """Bucket and key prefix of `s3://bucket/prefix`."""
     scheme, _, rest = uri.partition("://")
     bucket, _, prefix = rest.partition("/")
@@ -153,12 +153,12 @@ def _split(uri: str) -> tuple[str, str]:
     return bucket, prefix
 
 
-def _is_marker(info: ObjectInfo) -> bool:
+def is_marker(info: ObjectInfo) -> bool:
     """Consoles make empty objects named like a directory; they are not data."""
     return info.key.endswith("/")
 
 
-def _paths(channel: str, prefix: str, found: Sequence[ObjectInfo]) -> dict[str, ObjectInfo]:
+def object_paths(channel: str, prefix: str, found: Sequence[ObjectInfo]) -> dict[str, ObjectInfo]:
     """Where each object lies in the channel's directory. Raises InputError for keys that cannot
     be files there: keys are no paths, and must not become a way out of the directory."""
     files: dict[str, ObjectInfo] = {}

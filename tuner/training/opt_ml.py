@@ -22,6 +22,7 @@ from tuner.domain.definitions import (
 from tuner.domain.jobs import TrainingJob
 
 OPT_ML = "/opt/ml"
+CHECKPOINTS = f"{OPT_ML}/checkpoints"
 _GROUP_NAME = "homogeneousCluster"
 _LOCAL_INSTANCE = "local"
 WRITTEN = ("model", "output", "output/data", "checkpoints", "tmp")
@@ -46,6 +47,11 @@ def build(
     _write(config / "hyperparameters.json", dict(job.hyper_parameters))
     _write(config / "resourceconfig.json", resource_config(job, host, hosts, network_interface))
     _write(config / "inputdataconfig.json", input_data_config(job.spec))
+    checkpoints = job.spec.checkpoint_config
+    if checkpoints is not None:  # read by SageMaker's own containers, though in no guide
+        local_path = checkpoints.local_path or CHECKPOINTS
+        document = {"LocalPath": local_path, "S3Uri": checkpoints.s3_uri}
+        _write(config / "checkpointconfig.json", document)
 
 
 def _write(path: Path, document: Any) -> None:

@@ -39,6 +39,8 @@ class Platform:
     channels: dict[str, dict[str, str]]
     hosts: tuple[str, ...]
     host: str
+    checkpoints: Path | None
+    """Where they are kept; None without them."""
 
     @classmethod
     def read(cls) -> Platform:
@@ -52,6 +54,7 @@ class Platform:
             channels=_load(root, "inputdataconfig.json", {}),
             hosts=hosts,
             host=resources.get("current_host", hosts[0]),
+            checkpoints=_checkpoints(root, _load(root, "checkpointconfig.json", {})),
         )
 
     @property
@@ -76,6 +79,14 @@ def write_failure(text: str) -> None:
     path = root_directory() / "output" / "failure"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode()[:FAILURE_CAP])
+
+
+def _checkpoints(root: Path, config: dict[str, str]) -> Path | None:
+    path = config.get("LocalPath")
+    if not path:
+        return None
+    given = Path(path)
+    return root / given.relative_to("/opt/ml") if given.is_relative_to("/opt/ml") else given
 
 
 def _load(root: Path, name: str, default: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from .checkpoints import newest, progress
 from .data import Table, matrix, read_channels
 from .evaluation import added_metrics, evaluator
 from .loading import load_xgboost
@@ -170,15 +171,20 @@ def _train_and_save(
     if "validation" in matrices:
         log(f"Validation matrix has {matrices['validation'].num_row()} rows")
     master = xgboost.collective.get_rank() == 0
-    callbacks = _callbacks(xgboost, platform, hyperparameters, watched, matrices, master)
+    begun, rounds = newest(xgboost, platform.checkpoints)
+    callbacks = [  # the one that may end the training comes last
+        *progress(xgboost, platform.checkpoints if master else None, rounds),
+        *_callbacks(xgboost, platform, hyperparameters, watched, matrices, master),
+    ]
     try:
         booster = xgboost.train(
             parameters,
             train,
-            hyperparameters["num_round"],
+            hyperparameters["num_round"] - rounds,
             evals=[(matrices[name], name) for name in ("train", "validation") if name in matrices],
             custom_metric=evaluator(added, hyperparameters.get("objective", DEFAULT_OBJECTIVE)),
             callbacks=callbacks,
+            xgb_model=begun,
             verbose_eval=False,
         )
     except ValueError as error:  # XGBoostError is one
@@ -205,7 +211,7 @@ def _callbacks(
     matrices: dict[str, Any],
     master: bool,
 ) -> list[Any]:
-    callbacks = [xgboost.callback.EvaluationMonitor()]
+    callbacks = []
     if hyperparameters.get("save_model_on_termination") == "true" and master:
         callbacks.append(_termination_callback(xgboost, platform.model_directory))
     rounds = hyperparameters.get("early_stopping_rounds")

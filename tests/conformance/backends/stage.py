@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from tuner.domain.definitions import (
     AlgorithmSpecification,
     Channel,
+    CheckpointConfig,
     DataSource,
     InputMode,
     OutputDataConfig,
@@ -127,6 +128,7 @@ class Stage(ABC):
         environment: Mapping[str, str] | None = None,
         entrypoint: tuple[str, ...] | None = None,
         arguments: tuple[str, ...] | None = None,
+        checkpoints: CheckpointConfig | None = None,
     ) -> TrainingJob:
         name = f"job-{number}"
         request = TrainingJobRequest(
@@ -143,6 +145,7 @@ class Stage(ABC):
             resource_config=ResourceConfig(instance_type="ml.m5.large", instance_count=instances),
             input_data_config=tuple(channels) or None,
             environment=environment,
+            checkpoint_config=checkpoints,
         )
         now = time.time()
         return TrainingJob(
