@@ -43,6 +43,7 @@ from tuner.domain.ports import (
 )
 from tuner.domain.statuses import FailureKind, SecondaryStatus
 from tuner.training import opt_ml, outputs
+from tuner.training.checkpoints import CheckpointError, Checkpoints, place_in_tree
 from tuner.training.environment import image_environment
 from tuner.training.inputs import InputError, InputViews
 from tuner.training.outputs import OutputError
@@ -78,6 +79,7 @@ class DockerBackend:
         self._logs = logs
         self._capacity = capacity
         self._reach = reach
+        self._checkpoints = Checkpoints(objects)
         self._engine = engine or Engine()
         self._images = Images(self._engine, self.home_id)
         self._life = EngineLife(self._engine, f"{plan.HOME}={self.home_id}")
@@ -181,6 +183,7 @@ class DockerBackend:
         for attempt in list(self._running.values()):
             attempt.close()
         self._lanes.close()
+        self._checkpoints.close()
         with contextlib.suppress(EngineUnavailable, EngineRefused):
             self._images.remove_prepared()
         self._engine.close()
@@ -222,7 +225,7 @@ class DockerBackend:
                         image=prepared,
                         labels=labels,
                         environment=environment,
-                        mounts=plan.mounts(tree, channels),
+                        mounts=plan.mounts(job, tree, channels),
                         wiring=wiring,
                         cpus=self._cpus(),
                         gpus=self._free_gpus(job.resources.gpus),
@@ -243,6 +246,7 @@ class DockerBackend:
         """Build what one host reads; its channels' directories."""
         tree = self._places.tree(job.key, hosts[index])
         opt_ml.build(tree, job, hosts[index], hosts, wiring.interface)
+        self._checkpoints.provide(job, tree)
         channels = {}
         for channel in job.spec.input_data_config or ():
             view = self._views.view(channel, index, len(hosts), copy=False)
@@ -250,6 +254,10 @@ class DockerBackend:
             (tree / "input" / "data" / channel.channel_name).mkdir()
         for path in (tree / "input", *(tree / "input").rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)  # whatever user the image runs as
+        if job.spec.checkpoint_config is not None:
+            top = tree / place_in_tree(job.spec.checkpoint_config)
+            for path in (top, *top.rglob("*")):
+                path.chmod(0o777 if path.is_dir() else 0o666)
         return channels
 
     def _free_gpus(self, wanted: int) -> list[str]:
@@ -269,6 +277,7 @@ class DockerBackend:
             attempt.report()
             return
         ids, hosts = self._ids(job), hosts_of(job)
+        self._checkpoints.watch(job, self._trees(job))
         started = [self._started(host, ids[host]) for host in hosts]
         attempt = RunningAttempt(
             job.key,
@@ -307,16 +316,18 @@ class DockerBackend:
         return time.time()
 
     def _collect(self, job: TrainingJob) -> None:
-        ids = self._ids(job)
-        trees = {}
-        for host in hosts_of(job):
-            tree = trees[host] = self._places.tree(job.key, host)
+        ids, trees = self._ids(job), self._trees(job)
+        self._checkpoints.finish(job, trees)
+        for host, tree in trees.items():
             try:
                 fetch(self._engine, ids[host], tree, plan.volume_bytes(job))
             except Missing as error:
                 raise Lost(_GONE) from error
         text = outputs.collect(job, trees, self._objects)
         self._tell(Collected(key=job.key, failure_text=text))
+
+    def _trees(self, job: TrainingJob) -> dict[str, Path]:
+        return {host: self._places.tree(job.key, host) for host in hosts_of(job)}
 
     def _adopt(self, known: Mapping[AttemptKey, TrainingJob]) -> None:
         """Go on with what was started, and remove what nobody knows."""
@@ -365,6 +376,7 @@ class DockerBackend:
         except EngineRefused as error:
             _log.warning("what is left of attempt %s is not removed: %s", key, error)
             return
+        self._checkpoints.forget(key)
         remove_tree(self._places.directory(key))
         self._known.discard(key)
 
@@ -397,7 +409,14 @@ class DockerBackend:
                 kind, text = FailureKind.CLIENT, f"Data download failed:{error}"
             case ImageError():
                 kind, text = FailureKind.CLIENT, str(error)
-            case Lost() | EngineUnavailable() | EngineRefused() | OutputError() | OSError():
+            case (
+                Lost()
+                | EngineUnavailable()
+                | EngineRefused()
+                | CheckpointError()
+                | OutputError()
+                | OSError()
+            ):
                 kind, text = FailureKind.INTERNAL, _internal(str(error))
             case _:
                 _log.error("attempt %s", key, exc_info=error)
@@ -408,12 +427,13 @@ class DockerBackend:
         self._tell(Faulted(key=key, failure=Failure(kind=kind, text=text)))
 
     def _end_all(self, key: AttemptKey) -> None:
-        """Kill what may still run of an attempt that has faulted."""
+        """Kill what may still run of an attempt that has faulted, and store what it left."""
         try:
             for item in self._life.patiently(partial(self._containers, key)).values():
                 self._engine.kill(item["Id"])
         except (EngineUnavailable, EngineRefused, Closing) as error:
             _log.warning("attempt %s cannot be ended before its removal: %s", key, error)
+        self._checkpoints.give_up(key)
 
     def _tell(self, event: Event) -> None:
         if (post := self._post) is not None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from tuner.backends.docker_network import Wiring
 from tuner.domain.jobs import AttemptKey, TrainingJob
-from tuner.training.opt_ml import OPT_ML
+from tuner.training.checkpoints import place_in_tree
+from tuner.training.opt_ml import CHECKPOINTS, OPT_ML
 
 HOME = "amtlocal.home"
 ATTEMPT = "amtlocal.attempt"
@@ -74,19 +75,19 @@ def command(job: TrainingJob) -> dict[str, Sequence[str]]:
     return {"command": list(arguments or ("train",))}
 
 
-def mounts(tree: Path, channels: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """The input of a container, which it cannot write to."""
-    places = {"": tree / "input"}
-    places.update({f"/data/{name}": view for name, view in channels.items()})
-    return [
-        {
-            "Type": "bind",
-            "Source": str(source),
-            "Target": f"{OPT_ML}/input{target}",
-            "ReadOnly": True,
-        }
-        for target, source in places.items()
-    ]
+def mounts(job: TrainingJob, tree: Path, channels: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """The input of a container, which it cannot write to, and its checkpoints."""
+    places = {f"{OPT_ML}/input": tree / "input"}
+    places.update({f"{OPT_ML}/input/data/{name}": view for name, view in channels.items()})
+    found = [_bind(source, target, read_only=True) for target, source in places.items()]
+    if (config := job.spec.checkpoint_config) is not None:
+        target = config.local_path or CHECKPOINTS
+        found.append(_bind(tree / place_in_tree(config), target, read_only=False))
+    return found
+
+
+def _bind(source: Path, target: str, *, read_only: bool) -> dict[str, Any]:
+    return {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": read_only}
 
 
 def container(
