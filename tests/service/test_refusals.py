@@ -207,8 +207,8 @@ SEMANTIC: list[tuple[str, str, Any, str]] = [
     (
         "checkpoints",
         f"{DEFINITION}.CheckpointConfig",
-        {"S3Uri": "s3://bucket/checkpoints"},
-        "CheckpointConfig",
+        {"S3Uri": "s3://bucket/checkpoints", "LocalPath": "/opt/ml/input/data"},
+        "LocalPath",
     ),
     (
         "output without gzip",
@@ -242,7 +242,7 @@ def test_all_faults_are_reported_together_to_the_command_line(home: Home) -> Non
     found = home.call("Tuner.ValidateTuningJob", **spec)["Faults"]
     assert len(found) >= 3
     paths = [fault["Path"] for fault in found]
-    assert "TrainingJobDefinition.EnableManagedSpotTraining" in paths
+    assert "TrainingJobDefinition.StoppingCondition.MaxWaitTimeInSeconds" in paths
     assert any(path.endswith("MetricDefinitions[0].Regex") for path in paths)
 
 
