@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import TypeVar
 
 import pytest
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+# A bundled container runs as a process whether its image was built meanwhile or not; what is about
+# another backend says so.
+os.environ.setdefault("TUNER_BACKEND", "process")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

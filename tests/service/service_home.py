@@ -54,6 +54,7 @@ class Home:
         self.settings = Settings(
             home=directory / "home",
             cpus=4,
+            backend="process",
             image_map={"program": str(image), **(images or {})},
             interruption_rate=interruption_rate,
         )

@@ -142,7 +142,7 @@ def _command_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator
 def _checkpoint_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator[Fault]:
     """A directory of the program's choice is one within its own /opt/ml, or its own container."""
     config = spec.checkpoint_config
-    able = context.ports.backend.capabilities()
+    able = context.ports.backend.capabilities(spec.algorithm_specification.training_image)
     if config is None or able.images:
         return
     below = below_opt_ml(config)
