@@ -97,6 +97,8 @@ def program_environment(
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAGEMAKER_BASE_DIR": base,
         **dict.fromkeys(_THREAD_COUNTS, str(cpus)),
+        # threads that spin while they wait keep the CPU from those they wait for
+        "OMP_WAIT_POLICY": "PASSIVE",
         **toolkit_variables(job, container, resources, base, cpus),
     }
     if endpoint_url is not None:
