@@ -63,6 +63,7 @@ def test_the_job_is_named(tmp_path: Path) -> None:
     assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "eu-central-1"
     assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert environment["OMP_NUM_THREADS"] == "2"
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
 def test_the_toolkit_s_variables_are_set(tmp_path: Path) -> None:

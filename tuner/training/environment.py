@@ -118,6 +118,8 @@ def _for_any_program(job: TrainingJob, cpus: int, endpoint: Mapping[str, str]) -
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_EC2_METADATA_DISABLED": "true",
         **dict.fromkeys(_THREAD_COUNTS, str(cpus)),
+        # threads that spin while they wait keep the CPU from those they wait for
+        "OMP_WAIT_POLICY": "PASSIVE",
         **endpoint,
     }
 
