@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from tests.cli.conftest import COMMAND, CommandLine, opens, replace_owner
 from tests.owner.homes import IMAGE, owned, specification, until, write_program
+from tuner.exec.lease import LEASE_SECONDS
 
 
 @contextmanager
@@ -63,6 +65,20 @@ def test_each_request_is_shown(tuner: CommandLine) -> None:
         client("s3", url).list_buckets()
         assert process.stdout is not None
         assert "GET" in process.stdout.readline()
+
+
+def test_it_serves_and_ends_though_nobody_reads_what_it_prints(tuner: CommandLine) -> None:
+    with serving(tuner) as (process, url):
+        key = "k" * 1000
+        s3 = client("s3", url)
+        s3.create_bucket(Bucket="mine")
+        for _ in range(150):  # a pipe takes 64 KiB
+            s3.list_objects_v2(Bucket="mine", Prefix=key)
+        time.sleep(LEASE_SECONDS + 1)
+        assert opens(url)
+        process.terminate()
+        assert process.wait(10) == 0
+    until(lambda: not opens(url))
 
 
 def test_jobs_go_on_after_it_stopped(tuner: CommandLine) -> None:

@@ -115,6 +115,27 @@ def test_a_killed_script_ends_as_its_signal_says(tmp_path: Path) -> None:
     assert "OutOfMemory: Process killed by SIGKILL (signal 9)" in outcome.failure
 
 
+def test_a_crash_without_a_message_is_told_by_its_signal(tmp_path: Path) -> None:
+    outcome = Instance(tmp_path).run({"train.py": "import os\nos.kill(os.getpid(), 11)\n"})
+    assert outcome.code == 139
+    assert 'ExtraInfo "Process killed by SIGSEGV (signal 11)"' in outcome.failure
+
+
+def test_a_stopped_script_is_not_told_as_a_failure(tmp_path: Path) -> None:
+    instance = Instance(tmp_path)
+    process = instance.start(
+        {"train.py": "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"}
+    )
+    assert process.stdout is not None
+    while "ready" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "FAILURE" not in output
+    assert not (instance.root / "output" / "failure").exists()
+
+
 def test_sigterm_reaches_the_script_once_and_its_exit_code_counts(tmp_path: Path) -> None:
     script = """
 import signal, sys, time
@@ -188,3 +209,23 @@ def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     outcome = Instance(tmp_path).run(None, program=None, command=["/no/such/thing"])
     assert outcome.code == 127
     assert outcome.failure == "cannot start /no/such/thing: No such file or directory"
+
+
+SLOW_LINE = """
+import sys, time
+for part, stream in [("loss=1", sys.stdout), ("noise\\n", sys.stderr), ("\\n", sys.stdout)]:
+    print(part, end="", file=stream, flush=True)
+    time.sleep(0.3)
+print("no newline", end="")
+"""
+
+
+def test_a_line_of_one_stream_is_not_cut_by_the_other(tmp_path: Path) -> None:
+    outcome = Instance(tmp_path).run({"train.py": SLOW_LINE})
+    assert outcome.code == 0, outcome.output
+    assert {"loss=1", "noise", "no newline"} <= set(outcome.lines)
+
+
+def test_prints_come_before_the_traceback_that_follows_them(tmp_path: Path) -> None:
+    outcome = Instance(tmp_path).run({"train.py": "print('last words')\n1 / 0\n"})
+    assert outcome.output.index("last words") < outcome.output.index("Traceback")

@@ -104,6 +104,16 @@ def test_five_failures_without_a_success_end_it(world: Make) -> None:
     assert reason.reason == "AlgorithmError: , exit code: 1"
 
 
+def test_the_failures_of_jobs_that_ran_meanwhile_are_no_attempts_more(world: Make) -> None:
+    here = world(lambda job: printing(10, 1.0, exit_code=1))
+    job = here.create(jobs=50, parallel=4)
+    here.run()
+    ended = here.tuning_job(job)
+    assert ended.progress.counters.non_retryable_error > 5
+    assert ended.failure_reason is not None
+    assert ended.failure_reason.startswith("No training job succeeded after 5 attempts.")
+
+
 def test_jobs_already_running_may_still_save_it(world: Make) -> None:
     here = world(
         lambda job: printing(100, 1.0) if job.number == 1 else printing(1, 1.0, exit_code=1)

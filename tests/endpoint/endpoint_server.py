@@ -16,7 +16,7 @@ from tuner.endpoint.access import AccessRecord
 from tuner.endpoint.channel import Channel
 from tuner.endpoint.gateway import gateway
 from tuner.endpoint.guard import Admit
-from tuner.endpoint.neighbours import neighbours_app
+from tuner.endpoint.neighbours import Neighbours as NeighbourServices
 from tuner.endpoint.s3 import s3_app
 from tuner.service import Service, logs
 from tuner.service.metrics import MetricSource
@@ -94,9 +94,9 @@ def endpoint(
     )
 
 
-def neighbours_of(service: Service) -> WSGIApplication:
+def neighbours_of(service: Service) -> NeighbourServices:
     """The real ones."""
-    return neighbours_app(ACCOUNT, MetricSource(service.context.ports.records, ACCOUNT))
+    return NeighbourServices(ACCOUNT, MetricSource(service.context.ports.records, ACCOUNT))
 
 
 def client(

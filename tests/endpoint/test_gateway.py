@@ -233,6 +233,16 @@ def test_an_unsigned_request_is_told_so(door: Door) -> None:
     )
 
 
+def test_an_unsigned_form_is_told_so_in_the_query_protocol(door: Door) -> None:
+    form = "application/x-www-form-urlencoded"
+    response, answer = door.request(
+        "POST", "/", b"Action=GetCallerIdentity&Version=2011-06-15", Content_Type=form
+    )
+    assert response.status == 403
+    assert b"<ErrorResponse><Error>" in answer
+    assert b"<Code>MissingAuthenticationToken</Code>" in answer
+
+
 def test_a_faulty_request_gets_the_services_words(door: Door) -> None:
     _, answer = door.post(json.dumps({"MaxResults": 1000}).encode())
     assert json.loads(answer)["__type"] == "ValidationException"
@@ -274,6 +284,7 @@ def test_a_body_in_chunks_is_read(door: Door) -> None:
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +2\r\n\r\n{}",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n{}",
+        b"PUT /b/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -283,6 +294,7 @@ def test_a_body_in_chunks_is_read(door: Door) -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Date: a\r\n b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Date : a\r\n\r\n",
         b"GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http://[evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /a#b HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /a\tb HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",

@@ -223,6 +223,7 @@ def test_an_unknown_key(service: str, sent: Sent, told: tuple[int, str]) -> None
 
 @pytest.mark.parametrize(("sent", "told"), [
     (LIST, (400, "MissingAuthenticationTokenException")),
+    (IDENTITY, (403, "MissingAuthenticationToken")),
     (PUT, (403, "AccessDenied")),
     (Sent("GET", "/_tuner/health"), (403, "AccessDenied")),
     (Sent("GET", "/b/k", "AWSAccessKeyId=x&Signature=y"), (400, "InvalidRequest")),

@@ -59,7 +59,7 @@ def test_a_request_in_progress_is_answered_before_the_server_closes(tmp_path: Pa
         go_on.wait(10)
         return {"Served": target}
 
-    server = Server(application(call, "us-east-1"), listener(tmp_path))
+    server = Server(application(call, "us-east-1"), listener(tmp_path), connections=30)
     answers: list[dict[str, Any]] = []
     caller = threading.Thread(target=lambda: answers.append(request(tmp_path, "Tuner.Slow")))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -51,6 +52,16 @@ def test_the_first_call_starts_an_owner_that_others_find(settings: Settings) -> 
     assert owner_pid(settings.home) == pid
     assert os.getsid(pid) == pid
     assert os.getsid(pid) != os.getsid(0)
+
+
+def test_an_owner_lets_itself_open_many_files(settings: Settings) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        Client(settings).call(LIST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(owner_pid(settings.home), resource.RLIMIT_NOFILE)[0] == min(hard, 8192)
 
 
 def test_only_the_user_can_reach_home_and_socket(settings: Settings) -> None:

@@ -8,15 +8,25 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from tests.owner.homes import alive, owned, owner_pid, until
+from tests.owner.homes import (
+    alive,
+    environment,
+    owned,
+    owner_pid,
+    settings_of,
+    specification,
+    until,
+    write_program,
+)
 from tuner.client import Client
 from tuner.domain.errors import AwsError
 from tuner.settings import Settings
@@ -70,6 +80,27 @@ def test_a_lease_that_nobody_renews_ends_and_the_owner_with_it(client: Client) -
     assert not answers(served["Port"])
 
 
+def test_a_lease_that_nobody_renews_ends_while_jobs_run(tmp_path: Path) -> None:
+    program = write_program(tmp_path)
+    with owned(tmp_path / "home") as home:
+        client = Client(settings_of(environment(home, program)))
+        served = serve(client, seconds=2)
+        client.call("CreateHyperParameterTuningJob", **specification("long", mode="hang"))
+        until(lambda: not answers(served["Port"]))
+        assert client.call("DescribeHyperParameterTuningJob", HyperParameterTuningJobName="long")
+
+
+def test_all_addresses_of_a_version_are_reached_by_its_loopback_address(client: Client) -> None:
+    try:
+        served = serve(client, Host="::", Authenticate=True)
+    except AwsError as error:
+        pytest.skip(f"needs ipv6: {error}")
+    assert served["Url"] == f"http://[::1]:{served['Port']}"
+    connection = http.client.HTTPConnection("::1", served["Port"], timeout=10)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 403
+
+
 def test_an_owner_that_is_served_does_not_end_for_want_of_work(client: Client) -> None:
     serve(client)
     pid = owner_pid(client.settings.home)
@@ -110,6 +141,20 @@ def test_an_unusable_request_is_refused(client: Client, wanted: dict[str, Any]) 
     assert refusal(client, **wanted)
 
 
+def test_an_upload_waits_on_the_disk_of_the_home(client: Client) -> None:
+    port, home = serve(client)["Port"], client.settings.home
+    opened = Path(f"/proc/{owner_pid(home)}/fd")
+
+    def waits() -> bool:
+        names = [str(entry.readlink()) for entry in opened.iterdir() if entry.is_symlink()]
+        return any(Path(name).parent == home and name.endswith("(deleted)") for name in names)
+
+    with socket.create_connection(("127.0.0.1", port)) as upload:
+        head = b"PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n"
+        upload.sendall(head + b"x" * 1_000_000)
+        until(waits)
+
+
 def test_the_key_of_a_home_is_its_own_and_stays(client: Client, tmp_path: Path) -> None:
     key = client.call("Tuner.Endpoint")
     pid = owner_pid(client.settings.home)
@@ -117,6 +162,47 @@ def test_the_key_of_a_home_is_its_own_and_stays(client: Client, tmp_path: Path) 
     until(lambda: not alive(pid))
     assert client.call("Tuner.Endpoint") == key
     assert (client.settings.home / "access-key.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_that_sts_gives_out_are_served_as_long_as_they_hold(client: Client) -> None:
+    served, key = serve(client, Authenticate=True), client.call("Tuner.Endpoint")
+
+    def boto(service: str, given: Mapping[str, Any]) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=served["Url"],
+            region_name="eu-north-1",
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given.get("SessionToken"),
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def refused(given: Mapping[str, Any]) -> bool:
+        with pytest.raises(ClientError) as caught:
+            boto("sts", given).get_caller_identity()
+        return bool(caught.value.response["Error"]["Code"] == "InvalidClientTokenId")
+
+    sts, iam = boto("sts", key), boto("iam", key)
+    role = {"RoleArn": "arn:aws:iam::123456789012:role/other", "RoleSessionName": "me"}
+    assumed = sts.assume_role(**role)["Credentials"]
+    assert boto("s3", assumed).list_buckets()["Buckets"] == []
+    assert boto("sts", assumed).get_caller_identity()["Arn"].endswith("assumed-role/other/me")
+    assert boto("sagemaker", sts.get_session_token()["Credentials"]).list_training_jobs()
+    assert boto("logs", sts.get_federation_token(Name="me")["Credentials"]).describe_log_groups()
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        boto("s3", assumed | {"SecretAccessKey": "another"}).list_buckets()
+
+    iam.create_user(UserName="me")
+    own = iam.create_access_key(UserName="me")["AccessKey"]
+    assert boto("sts", own).get_caller_identity()["Arn"].endswith(":user/me")
+    iam.update_access_key(UserName="me", AccessKeyId=own["AccessKeyId"], Status="Inactive")
+    assert refused(own)
+    iam.update_access_key(UserName="me", AccessKeyId=own["AccessKeyId"], Status="Active")
+    assert boto("s3", own).list_buckets()
+    iam.delete_access_key(UserName="me", AccessKeyId=own["AccessKeyId"])
+    assert refused(own)
+    assert refused({"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "x"})
 
 
 def test_boto3_reaches_sagemaker_and_s3_while_other_clients_come_and_go(client: Client) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.service.service_home import REGION, Home, training
 from tests.store.job_records import training_job
-from tuner.domain.errors import InvalidParameterException
+from tuner.domain.errors import InvalidParameterException, ResourceAlreadyExistsException
 from tuner.domain.jobs import Scope
 from tuner.domain.statuses import TrainingJobStatus
 from tuner.service.logs import is_ours
@@ -166,3 +166,10 @@ def test_a_stream_token_belongs_to_its_request(home: Home) -> None:
     for other in ({"descending": True}, {"logStreamNamePrefix": "b"}, {"nextToken": token[:-4]}):
         with pytest.raises(InvalidParameterException, match="nextToken"):
             _streams(home, "tokens", **{"limit": 1, "nextToken": token, **other})
+
+
+def test_the_group_that_is_there_cannot_be_made_again(home: Home) -> None:
+    with pytest.raises(ResourceAlreadyExistsException, match="already exists"):
+        home.call("Logs_20140328.CreateLogGroup", logGroupName=GROUP)
+    with pytest.raises(InvalidParameterException, match="only log group"):
+        home.call("Logs_20140328.CreateLogGroup", logGroupName="another")

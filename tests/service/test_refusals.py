@@ -348,3 +348,25 @@ def test_an_unknown_image_is_named_before_what_follows_from_it(home: Home) -> No
     del request[DEFINITION]["AlgorithmSpecification"]["MetricDefinitions"]
     with pytest.raises(ValidationException, match=r"^No local container .*nobody/knows"):
         home.call("CreateHyperParameterTuningJob", **request)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("Autotune", {"Mode": "Enabled"}),
+        (
+            "WarmStartConfig",
+            {
+                "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
+                "WarmStartType": "TransferLearning",
+            },
+        ),
+    ],
+)
+def test_a_feature_that_is_not_served_is_named_before_what_clients_leave_out_with_it(
+    home: Home, member: str, value: dict[str, Any]
+) -> None:
+    request = {**tuning("refused"), member: value}
+    del request[DEFINITION]["AlgorithmSpecification"]["MetricDefinitions"]
+    with pytest.raises(ValidationException, match=rf"^{member}.* is not served yet"):
+        home.call("CreateHyperParameterTuningJob", **request)

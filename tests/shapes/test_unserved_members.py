@@ -44,7 +44,10 @@ def test_all_members_without_a_field_are_refused_at_their_place() -> None:
         fault.path: fault.message
         for fault in unserved_members("CreateTrainingJob", full_request("CreateTrainingJob"))
     }
-    assert found["ServerlessJobConfig"] == "Serverless training is not served."
+    assert (
+        found["ServerlessJobConfig"] == "ServerlessJobConfig: Serverless training is not served."
+    )
+    assert all(path.rpartition(".")[2] in message for path, message in found.items())
     assert "InputDataConfig[0].DataSource.S3DataSource.HubAccessConfig" in found
     assert "ResourceConfig.TrainingPlanArn" in found
     assert not any(path.startswith(("RetryStrategy", "HyperParameters")) for path in found)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from training_job import channel, spec, training_job
 
@@ -45,7 +48,6 @@ def test_nothing_of_the_user_is_passed_on(tmp_path: Path, monkeypatch: pytest.Mo
     assert Path(environment["TMPDIR"]).is_dir()
     assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
     assert environment["TZ"] == "Europe/Berlin"
-    assert environment["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert "AWS_ENDPOINT_URL" not in environment
 
 
@@ -96,6 +98,40 @@ def test_the_toolkit_s_variables_are_set(tmp_path: Path) -> None:
     assert json.loads(environment["SM_TRAINING_ENV"])["hyperparameters"] == parameters
 
 
+def test_a_program_of_the_user_has_a_python_with_our_packages_that_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    information = "mine-1.0.dist-info"
+    with zipfile.ZipFile(tmp_path / "mine-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("only_here.py", "")
+        wheel.writestr(
+            f"{information}/METADATA", "Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n"
+        )
+        wheel.writestr(f"{information}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{information}/RECORD", "")
+    environment = environment_of(training_job(), tmp_path)
+    again = environment_of(training_job(), tmp_path)
+    assert again == environment
+    script = (
+        "pip install -q mine && python3 -m pip --version && "
+        "python -c 'import only_here, numpy; print(only_here.__file__, numpy.__file__)'"
+    )
+    shown = subprocess.check_output(["/bin/sh", "-c", script], env=environment, text=True)
+    assert f"{tmp_path}/scratch/python/lib/" in shown
+    assert numpy.__file__ in shown
+    assert importlib.util.find_spec("only_here") is None
+
+
+def test_a_program_of_ours_is_started_by_our_own_python(tmp_path: Path) -> None:
+    ours = Container("xgboost", tmp_path, ("train",), Algorithm(name="xgboost", built_in=True))
+    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint_url": None, "cpus": 1}
+    found = program_environment(training_job(), ours, "algo-1", ["algo-1"], tmp_path, **options)
+    assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert not (tmp_path / "python").exists()
+
+
 def test_a_container_for_users_code_is_told_what_to_run_and_where_packages_come_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +148,6 @@ def test_a_container_for_users_code_is_told_what_to_run_and_where_packages_come_
 
     assert environment["TUNER_SCRIPT"] == str(told)
     assert environment["PIP_FIND_LINKS"] == "/wheels"
-    assert "PIP_FIND_LINKS" not in environment_of(training_job(), tmp_path)
 
 
 def test_without_a_private_opt_ml_paths_are_below_the_tree(tmp_path: Path) -> None:

@@ -206,6 +206,16 @@ def test_a_single_object_becomes_a_file_that_follows_its_content(
     assert changed.read_bytes() == b"changed"
 
 
+def test_content_that_is_lost_is_told_without_a_path_of_ours(
+    objects: FileObjects, views: InputViews, tmp_path: Path
+) -> None:
+    put(objects, "train/a")
+    for blob in (tmp_path / "objects" / "blobs").glob("*/*"):
+        blob.unlink()
+    said = refusal(views, "s3://data/train")
+    assert said == "Channel train could not be provided: No such file or directory"
+
+
 def test_a_prefix_is_no_object(objects: FileObjects, views: InputViews) -> None:
     put(objects, "code/sourcedir.tar.gz")
 

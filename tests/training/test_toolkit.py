@@ -10,9 +10,15 @@ import pytest
 from training_job import spec, training_job
 
 from tuner.domain.algorithms import Algorithm
+from tuner.domain.definitions import AlgorithmSpecification, InputMode
 from tuner.training.containers import Container
 from tuner.training.opt_ml import resource_config
-from tuner.training.toolkit import arguments, toolkit_variables, user_parameters
+from tuner.training.toolkit import (
+    arguments,
+    script_parameters,
+    toolkit_variables,
+    user_parameters,
+)
 
 OF_SDK_V2 = {
     "sagemaker_program": '"src/train.py"',
@@ -105,3 +111,25 @@ def test_arguments_are_sorted_and_keep_their_names() -> None:
     assert arguments(user_parameters(given)) == [
         *("-B", "3", "-a", "5", "--b-c", "2", "--b_c", "1", "-e", "4")
     ]
+
+
+TENSORFLOW = "763104351884.dkr.ecr.us-west-2.amazonaws.com/tensorflow-training:2.12-cpu-py310"
+
+
+@pytest.mark.parametrize(
+    ("image", "model_dir", "tuned", "seen"),
+    [
+        (TENSORFLOW, '"s3://b/tune/model"', True, "s3://b/tune/model/tune-001-abcd/model"),
+        (TENSORFLOW, "s3://b/tune/model", False, "s3://b/tune/model"),
+        (TENSORFLOW, '"/opt/ml/model"', True, "/opt/ml/model"),
+        (TENSORFLOW.replace("tensorflow", "pytorch"), "s3://b/tune", True, "s3://b/tune"),
+    ],
+)
+def test_tuned_tensorflow_jobs_do_not_share_a_model_dir(
+    image: str, model_dir: str, tuned: bool, seen: str
+) -> None:
+    algorithm = AlgorithmSpecification(training_input_mode=InputMode.FILE, training_image=image)
+    given = {"model_dir": model_dir} | ({"_tuning_objective_metric": "loss"} if tuned else {})
+    of_job = {"spec": spec(algorithm_specification=algorithm), "hyper_parameters": given}
+    assert script_parameters(training_job(**of_job)) == {"model_dir": seen}
+    assert variables(given, spec=of_job["spec"])["SM_HP_MODEL_DIR"] == seen

@@ -65,9 +65,9 @@ def run(program: Program, output: int, status: int, lifeline: int) -> NoReturn:
         _tell(code=_attend(program))
     except OSError as error:
         _tell(fault=f"cannot set up {program['host']}: {error.strerror or error}")
-    except BaseException:
+    except BaseException as error:
         traceback.print_exc()
-        _tell(fault=f"cannot set up {program['host']}: {sys.exc_info()[1]!r}")
+        _tell(fault=f"cannot set up {program['host']}: {type(error).__name__}")
     finally:
         os._exit(0)
 
@@ -96,7 +96,7 @@ def _attend(program: Program) -> int:
     try:
         pid = _spawn(program)
     except OSError as error:
-        text = f"cannot start {program['argv'][0]}: {error.strerror}"
+        text = f"cannot start {Path(program['argv'][0]).name}: {error.strerror}"
         os.write(_OUTPUT, text.encode() + b"\n")
         _tell(cause=text)
         return 127 if error.errno == errno.ENOENT else 126

@@ -288,7 +288,7 @@ class Keeper:
         except Exception as error:  # one bad command must not end everybody's instances
             traceback.print_exc()
             if key is not None:
-                self._post(key, "faulted", text=f"the keeper failed: {error!r}")
+                self._post(key, "faulted", text=f"the keeper failed: {type(error).__name__}")
 
     def _post_end(self, key: str, host: str, end: dict[str, Any]) -> None:
         code, when, cause = end["code"], end["time"], end["cause"]

@@ -18,6 +18,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from tuner.domain.errors import told_of
+
 _log = logging.getLogger(__name__)
 
 LOG = "keeper.log"
@@ -122,7 +124,9 @@ class KeeperClient:
                     raise KeeperUnavailable("the process keeper does not listen") from None
                 self._start_keeper()
             except OSError as error:
-                raise KeeperUnavailable(f"cannot reach the process keeper: {error}") from error
+                raise KeeperUnavailable(
+                    f"cannot reach the process keeper: {told_of(error)}"
+                ) from error
         threading.Thread(
             target=self._read, args=(link,), name="keeper-events", daemon=True
         ).start()
@@ -132,7 +136,7 @@ class KeeperClient:
         now = time.monotonic()
         if len(self._starts) == _STARTS and now - self._starts[0] < _STARTS_WITHIN:
             raise KeeperUnavailable(
-                f"the process keeper ended {_STARTS} times within a minute; see {self._home / LOG}"
+                f"the process keeper ended {_STARTS} times within a minute; {LOG} has the reason"
             )
         arguments = [str(self._home), str(self._idle_seconds), _ROOT]
         try:
@@ -151,7 +155,7 @@ class KeeperClient:
         if code == _ANOTHER_RUNS:  # it is about to listen, or about to end
             time.sleep(0.05)
         elif code != 0:
-            raise KeeperUnavailable(f"the process keeper does not start; see {self._home / LOG}")
+            raise KeeperUnavailable(f"the process keeper does not start; {LOG} has the reason")
         else:
             self._starts.append(now)
 

@@ -19,6 +19,7 @@ from tuner.backends.places import Places, hosts_file, hosts_of
 from tuner.backends.processes import MARKER
 from tuner.backends.removal import remove_tree
 from tuner.domain.definitions import Channel, InputMode
+from tuner.domain.errors import told_of
 from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
@@ -41,7 +42,7 @@ from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
 from tuner.training.inputs import InputError, InputViews
 from tuner.training.outputs import OutputError
-from tuner.training.toolkit import arguments, user_parameters
+from tuner.training.toolkit import arguments, script_parameters
 
 if TYPE_CHECKING:
     from tuner.backends.instance import Program
@@ -187,7 +188,7 @@ class ProcessBackend:
         parameters = job.hyper_parameters
         uri = script_mode.submit_directory_of(parameters) or ""
         archive = self._views.file(uri) if uri.startswith("s3://") else None
-        given = arguments(user_parameters(parameters))
+        given = arguments(script_parameters(job))
         place = self._home / "environments"
         return script_mode.instructions(job.spec, parameters, given, archive, place)
 
@@ -312,10 +313,11 @@ class ProcessBackend:
         except ContainerError as error:
             self._fault(key, FailureKind.CLIENT, str(error))
         except (KeeperUnavailable, CheckpointError, OutputError, OSError) as error:
-            self._fault(key, FailureKind.INTERNAL, _internal(str(error)))
+            _log.error("attempt %s: %s", key, error)
+            self._fault(key, FailureKind.INTERNAL, _internal(told_of(error)))
         except Exception as error:
             _log.exception("attempt %s", key)
-            self._fault(key, FailureKind.INTERNAL, _internal(repr(error)))
+            self._fault(key, FailureKind.INTERNAL, _internal(type(error).__name__))
 
     def _fault(self, key: AttemptKey, kind: FailureKind, text: str) -> None:
         self._running.pop(key, None)

@@ -1,4 +1,7 @@
-"""`tuner serve`: open the home's port, show who comes through it, and close it at the end."""
+"""`tuner serve`: open the home's port, show who comes through it, and close it at the end.
+
+Whoever started it may never read what it prints; it serves, and it ends, all the same.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 import threading
 import time
 
-from tuner.cli.access_log import AccessLog
+from tuner.cli.access_log import AccessLog, say
 from tuner.client import Client, OwnerUnavailable
 from tuner.domain.errors import AwsError
 from tuner.exec.lease import RENEW_SECONDS, Address, Lease
@@ -46,7 +49,7 @@ def serve(client: Client, address: Address, home_option: str | None) -> None:
         log.show()
     finally:
         lease.give_back()
-    print("no longer serving; running jobs go on", flush=True)
+    say("no longer serving; running jobs go on", sys.stdout)
 
 
 def _serve(client: Client, lease: Lease, log: AccessLog, stop: threading.Event) -> None:
@@ -61,12 +64,12 @@ def _serve(client: Client, lease: Lease, log: AccessLog, stop: threading.Event) 
         except (AwsError, OwnerUnavailable) as error:
             if str(error) != trouble:
                 trouble = str(error)
-                print(f"tuner: not serving for now: {trouble}", file=sys.stderr)
+                say(f"tuner: not serving for now: {trouble}", sys.stderr)
             continue
         now = _owner(client)
         if now != owner or trouble:
             owner, trouble = now, ""
-            print(f"tuner: serving {url} again, by a new background process", file=sys.stderr)
+            say(f"tuner: serving {url} again, by a new background process", sys.stderr)
 
 
 def _owner(client: Client) -> str:

@@ -69,8 +69,9 @@ def verdict(view: TuningView, exhausted: bool, now: float, note: str | None) -> 
 def _failure_reason(counters: Counters, note: str | None) -> str | None:
     failed = counters.retryable_error + counters.non_retryable_error
     if failed and failed == counters.launched:
+        attempts = min(failed, UNSUCCESSFUL_LIMIT)
         return (
-            f"No training job succeeded after {failed} attempts. For additional details, please "
+            f"No training job succeeded after {attempts} attempts. For additional details, please "
             "take a look at the training job failures by listing training jobs for the "
             "hyperparameter tuning job."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,18 @@ class Fault:
     path: str
     message: str
     quota: bool = False
+
+    def named(self) -> Fault:
+        """The wire shows no path: with the member in the sentence, where it is not yet."""
+        member = self.path.rsplit(".", 1)[-1]
+        if member in self.message:
+            return self
+        return replace(self, message=f"{member}: {self.message}")
+
+
+def told_of(error: Exception) -> str:
+    """Of an error, what clients may read: what the system says, not of which file it says it."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 class AwsError(Exception):
@@ -63,6 +75,12 @@ class ResourceNotFoundException(AwsError):
     """CloudWatch Logs' spelling of ResourceNotFound."""
 
     code = "ResourceNotFoundException"
+
+
+class ResourceAlreadyExistsException(AwsError):
+    """CloudWatch Logs' word for a name that is taken."""
+
+    code = "ResourceAlreadyExistsException"
 
 
 class InvalidParameterException(AwsError):

@@ -27,16 +27,8 @@ SERVED_STRATEGIES = ("Bayesian", "Random", "Grid")
 def unserved_faults(request: TuningJobRequest | TrainingJobRequest) -> list[Fault]:
     """Everything in a request that is refused because it is not served."""
     if isinstance(request, TrainingJobRequest):
-        return [_named(fault) for fault in _spec_faults(request, "")]
-    return [_named(fault) for fault in _tuning_job_faults(request)]
-
-
-def _named(fault: Fault) -> Fault:
-    """The wire shows no path, so the sentence has to name the member."""
-    member = fault.path.rsplit(".", 1)[-1]
-    if member in fault.message:
-        return fault
-    return Fault(fault.path, f"{member}: {fault.message}")
+        return [fault.named() for fault in _spec_faults(request, "")]
+    return [fault.named() for fault in _tuning_job_faults(request)]
 
 
 def _tuning_job_faults(request: TuningJobRequest) -> list[Fault]:

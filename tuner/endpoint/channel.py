@@ -54,7 +54,10 @@ class _Parser(s3._Parser):
             raise ParsingError("A header goes on in a second line")
         if header_plus.count(b"\r\n") > MOST_HEADERS:
             raise ParsingError("There are too many headers")
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # such as a number of 5,000 digits
+            raise ParsingError("A header cannot be read") from None
         names = [name.lower() for name, _ in self.raw_headers]
         if "transfer-encoding" in names and (
             "content-length" in names or self.version != "1.1" or not self.chunked

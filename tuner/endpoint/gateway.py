@@ -20,7 +20,7 @@ from tuner.endpoint import pages, signature_errors
 from tuner.endpoint.access import AccessRecord
 from tuner.endpoint.answers import Answer, Refused, refusal
 from tuner.endpoint.guard import Admit
-from tuner.endpoint.incoming import LARGEST_BODY, Incoming, Scope, TooLarge, incoming_of
+from tuner.endpoint.incoming import LARGEST_BODY, Incoming, Protocol, Scope, TooLarge, incoming_of
 from tuner.endpoint.mounted import answer_of, failure, log
 from tuner.service import SAGEMAKER, search
 from tuner.shapes.json_protocol import error_document, params_of
@@ -115,7 +115,7 @@ def _answer(services: _Services, incoming: Incoming, admit: Admit) -> Answer:
             return pages.page(incoming, services.account, services.region)
         if incoming.scope is None and incoming.is_signed:
             raise signature_errors.malformed(incoming)
-        if incoming.scope is None and incoming.target:
+        if incoming.scope is None and incoming.protocol is not Protocol.S3:
             raise signature_errors.unsigned(incoming)
         if incoming.scope is None or incoming.scope.service == "s3":
             return answer_of(services.s3, incoming.environ)

@@ -28,6 +28,7 @@ _SCOPE = re.compile(
     re.ASCII,
 )
 _QUERY_FIELDS = 1000
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Protocol(StrEnum):
@@ -128,13 +129,22 @@ class Incoming:
         """In which the client expects to be told that it is refused."""
         if self.target:
             return Protocol.JSON
-        if self.service == "s3":
+        if self.service == "s3" and not self._is_unsigned_form:
             return Protocol.S3
         if self.service == "ec2":
             return Protocol.EC2
-        if self.content_type == "application/x-www-form-urlencoded" or "Action" in self.parameters:
+        if self.content_type == _FORM or "Action" in self.parameters:
             return Protocol.QUERY
         return Protocol.REST_JSON
+
+    @property
+    def _is_unsigned_form(self) -> bool:
+        """As clients of the query services send it without credentials; S3 takes no such."""
+        return (
+            (self.method, self.path, self.query) == ("POST", "/", "")
+            and self.content_type == _FORM
+            and self.scope is None
+        )
 
     @property
     def is_from_browser(self) -> bool:

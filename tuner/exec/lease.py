@@ -15,7 +15,7 @@ from tuner.exec.variables import Endpoint
 
 RENEW_SECONDS = 1.0
 """Also how soon a new owner takes the place of one that was killed."""
-_LEASE_SECONDS = 10
+LEASE_SECONDS = 10
 LOOPBACK = "127.0.0.1"
 
 
@@ -42,7 +42,7 @@ class Lease:
 
         Raises ValidationException, whose text says why it cannot be had, and OwnerUnavailable.
         """
-        answer = self._serve(_LEASE_SECONDS)
+        answer = self._serve(LEASE_SECONDS)
         self.address = _address(answer)
         return str(answer["Url"])
 

@@ -12,6 +12,7 @@ import fcntl
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -90,8 +91,12 @@ def _own(settings: Settings, lock: int, report: Report) -> int:
     """Serve the home to the end; the lock's file tells people our pid."""
     import logging
 
+    from tuner.owner.limits import allow_many_files
     from tuner.owner.log import log_to
 
+    allow_many_files()
+    # what is uploaded waits here: the system's directory may be in memory, or on a small disk
+    tempfile.tempdir = str(settings.home)
     sys.setswitchinterval(SWITCH_SECONDS)
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())

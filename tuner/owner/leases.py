@@ -16,6 +16,17 @@ from tuner.domain.errors import ValidationException
 LONGEST_LEASE = 60
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """`host` as it was asked for, `address` what it stands for."""
+
+    host: str
+    family: socket.AddressFamily
+    address: str
+    port: int
+    authenticate: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class _Port:
     bound: socket.socket
@@ -28,7 +39,7 @@ class _Port:
     def url(self) -> str:
         address = ipaddress.ip_address(self.host)
         if address.is_unspecified:
-            return f"http://127.0.0.1:{self.port}"
+            address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
         return f"http://{f'[{address}]' if address.version == 6 else address}:{self.port}"
 
     def on_wire(self) -> dict[str, Any]:
@@ -60,18 +71,14 @@ class Leases:
         Raises ValidationException for an address that cannot be served.
         """
         holder, seconds = _text(params, "Holder"), _number(params, "Seconds", LONGEST_LEASE)
+        if not seconds:
+            self._give_back(holder)
+            return {}
+        wanted = _wanted(params)  # may ask a name server, which nobody is to wait for
         with self._lock:
             self._drop_late()
-            if not seconds:
-                if self._port is not None:
-                    self._port.deadlines.pop(holder, None)
-                    self._drop_late()
-                return {}
-            port = self._port or _bound(params)
-            if self._port is None:
-                self._open(port.bound, port.authenticate)
-                self._port = port
-            elif not _agrees(port, params):
+            port = self._port or self._opened(wanted)
+            if not _agrees(port, wanted):
                 raise ValidationException(
                     f"This home is served at {port.url} already: end that first, use the same "
                     "address, or another home (TUNER_HOME)."
@@ -88,6 +95,22 @@ class Leases:
     def held(self) -> bool:
         return bool(self.describe())
 
+    def _give_back(self, holder: str) -> None:
+        with self._lock:
+            if self._port is not None:
+                self._port.deadlines.pop(holder, None)
+                self._drop_late()
+
+    def _opened(self, wanted: _Wanted) -> _Port:
+        port = _bound(wanted)
+        try:
+            self._open(port.bound, port.authenticate)
+        except BaseException:
+            port.bound.close()
+            raise
+        self._port = port
+        return port
+
     def _drop_late(self) -> None:
         port, now = self._port, time.monotonic()
         if port is None:
@@ -98,35 +121,48 @@ class Leases:
             self._shut(port.bound)
 
 
-def _agrees(port: _Port, params: Mapping[str, Any]) -> bool:
+def _agrees(port: _Port, wanted: _Wanted) -> bool:
     return (
-        _address(_text(params, "Host"))[1][0] == port.host
-        and _number(params, "Port", 65535) in (0, port.port)
-        and _authenticate(params) == port.authenticate
+        wanted.address == port.host
+        and wanted.port in (0, port.port)
+        and wanted.authenticate == port.authenticate
     )
 
 
-def _bound(params: Mapping[str, Any]) -> _Port:
-    host, number = _text(params, "Host"), _number(params, "Port", 65535)
+def _wanted(params: Mapping[str, Any]) -> _Wanted:
+    host = _text(params, "Host")
     family, (address, *_) = _address(host)
-    authenticate = _authenticate(params)
-    if not authenticate and not ipaddress.ip_address(address).is_loopback:
+    return _Wanted(
+        host=host,
+        family=family,
+        address=address,
+        port=_number(params, "Port", 65535),
+        authenticate=params.get("Authenticate") is True,
+    )
+
+
+def _bound(wanted: _Wanted) -> _Port:
+    if not wanted.authenticate and not ipaddress.ip_address(wanted.address).is_loopback:
         raise ValidationException(
-            f"{host} can be reached from other machines, so requests to it must be signed: "
-            "serve with --auth, or serve 127.0.0.1."
+            f"{wanted.host} can be reached from other machines, so requests to it must be "
+            "signed: serve with --auth, or serve 127.0.0.1."
         )
     try:
-        bound = bind(family, address, number)
+        bound = bind(wanted.family, wanted.address, wanted.port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ValidationException(
-                f"Port {number} of {host} is in use: choose another one, or 0 for any."
+                f"Port {wanted.port} of {wanted.host} is in use: choose another one, or 0 for any."
             ) from None
         raise ValidationException(
-            f"Port {number} of {host} cannot be served: {error.strerror}"
+            f"Port {wanted.port} of {wanted.host} cannot be served: {error.strerror}"
         ) from None
-    port = bound.getsockname()[1]
-    return _Port(bound=bound, host=address, port=port, authenticate=authenticate)
+    return _Port(
+        bound=bound,
+        host=wanted.address,
+        port=bound.getsockname()[1],
+        authenticate=wanted.authenticate,
+    )
 
 
 def bind(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
@@ -164,7 +200,3 @@ def _number(params: Mapping[str, Any], member: str, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise ValidationException(f"{member} must be a whole number from 0 to {most}.")
     return value
-
-
-def _authenticate(params: Mapping[str, Any]) -> bool:
-    return params.get("Authenticate") is True

@@ -14,9 +14,13 @@ from tuner.owner.endpoint import SERVER_SETTINGS, Endpoint, jobs_socket
 from tuner.owner.gate import Gate, OtherSettings, OwnerEnding
 from tuner.owner.keys import access_key
 from tuner.owner.leases import Leases
+from tuner.owner.limits import most_connections
 from tuner.owner.server import Server, listener
 from tuner.service import Service
 from tuner.settings import Settings
+
+_OF_JOBS, _OF_OTHERS = 2 / 3, 1 / 3
+"""Up to which part of all connections training jobs and others are let in."""
 
 log = logging.getLogger("tuner.owner")
 
@@ -37,10 +41,10 @@ class Owner:
         self._service.start()
         self._leases = Leases(self._open, lambda bound: self._server.shut(bound))
         app = application(self._call, settings.region, self._agree)
-        self._server = Server(app, listener(settings.home))
+        self._server = Server(app, listener(settings.home), most_connections())
         if jobs is not None:
             # aside, because it takes a while and nobody waits for it
-            threading.Thread(target=self._open, args=(jobs, False), daemon=True).start()
+            threading.Thread(target=self._open, args=(jobs, False, _OF_JOBS), daemon=True).start()
         log.info("pid %d owns %s", os.getpid(), settings.home)
 
     def run(self) -> None:
@@ -66,14 +70,14 @@ class Owner:
                 return self._leases.describe() | self._key.on_wire()
             return self._service.call(target, params, region)
 
-    def _open(self, bound: socket.socket, authenticate: bool) -> None:
+    def _open(self, bound: socket.socket, authenticate: bool, part: float = _OF_OTHERS) -> None:
         from tuner.endpoint.channel import Channel
 
         with self._opening:
             if self._endpoint is None:
                 self._endpoint = Endpoint(self._service, self._call, self._key)
         app = self._endpoint.app(authenticate)
-        self._server.open(app, bound, Channel, **SERVER_SETTINGS)
+        self._server.open(app, bound, Channel, part, **SERVER_SETTINGS)
 
     def _agree(self, wanted: Mapping[str, str]) -> None:
         """Make way for an owner with other settings, unless jobs count on these."""
@@ -91,7 +95,8 @@ class Owner:
         )
 
     def _unneeded(self) -> bool:
-        return self._service.idle() and not self._leases.held()
+        held = self._leases.held()  # asked first, for this shuts a port that nobody renews
+        return self._service.idle() and not held
 
     def _ended(self) -> bool:
         return self._told_to_end or (

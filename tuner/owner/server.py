@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _THREADS = 8
-_CONNECTIONS = 1000
 _TURN = 1.0
 _LONGEST_DRAIN = 5.0
 
@@ -72,38 +72,49 @@ class Door:
             self._deadline = time.monotonic() + _LONGEST_DRAIN
 
     def drained(self) -> bool:
-        """Let go of who has his answer; true once nobody is left, or it took too long."""
+        """Let go of who has his answer, and of everybody once it took too long; true when no
+        connection and no thread is left."""
         assert self._deadline is not None, "shut it first"
         late = time.monotonic() > self._deadline
         for channel in list(self._server.active_channels.values()):
             unfinished = channel.requests or channel.request or channel.total_outbufs_len
             if late or not unfinished:
                 channel.handle_close()
-        return late or not self._server.active_channels
+        if self._server.active_channels:
+            return False
+        threads = self._server.task_dispatcher
+        threads.set_thread_count(0)
+        return not threads.threads
 
     def close(self) -> None:
-        """Once it is drained."""
-        self._server.task_dispatcher.shutdown(timeout=1)
+        """Once it is drained: before, a thread could write to what has the pipe's number next."""
         self._server.trigger.close()
 
 
 class Server:
     """Serves an app on the home's socket, and others on more sockets as they come and go, from
-    one thread that loops."""
+    one thread that loops.
 
-    def __init__(self, app: WSGIApplication, bound: socket.socket) -> None:
+    `connections` bounds those through all doors together. Nobody who holds many open can keep
+    others out: the other doors take no more at a part of it, and only the home's at the whole.
+    """
+
+    def __init__(self, app: WSGIApplication, bound: socket.socket, connections: int) -> None:
+        self._connections = connections
         self._map: dict[int, Any] = {}
         # the app refuses what is too large, in AWS's shape; this only bounds the disk
         self._home = Door(
             app,
             bound,
             self._map,
-            connection_limit=2 * _CONNECTIONS,
+            connection_limit=connections,
             max_request_body_size=8 * LARGEST_BODY,
         )
         self._doors: dict[socket.socket, Door] = {}
         self._shut: list[Door] = []
         self._wanted: deque[Callable[[], None]] = deque()
+        self._closing = False
+        self._waking = threading.RLock()  # a signal may come while this thread has it
 
     def run(self, ended: Callable[[], bool]) -> None:
         """Serve until `ended()`; it is asked at least once a second."""
@@ -112,16 +123,20 @@ class Server:
 
     def wake(self) -> None:
         """Have `ended` asked now; from any thread or signal handler."""
-        self._home.wake()
+        with self._waking:
+            if not self._closing:
+                self._home.wake()
 
     def open(
         self,
         app: WSGIApplication,
         bound: socket.socket,
         channel: type,
+        part: float,
         **adjustments: Any,
     ) -> None:
-        """Serve `app` on one more bound socket from the next turn on; from any thread."""
+        """Serve `app` on one more bound socket from the next turn on; from any thread. A server
+        that is closed closes the socket."""
         bound.listen()  # whoever connects meanwhile waits
 
         def act() -> None:
@@ -130,12 +145,16 @@ class Server:
                 bound,
                 self._map,
                 channel,
-                connection_limit=_CONNECTIONS,
+                connection_limit=int(self._connections * part),
                 **adjustments,
             )
 
-        self._wanted.append(act)
-        self.wake()
+        with self._waking:
+            if self._closing:
+                bound.close()
+                return
+            self._wanted.append(act)
+            self.wake()
 
     def shut(self, bound: socket.socket) -> None:
         """Serve it no more, once the requests that were taken are answered; from any thread."""
@@ -151,11 +170,14 @@ class Server:
     def close(self, home: Path) -> None:
         """Take no more connections, finish what was taken, and let go."""
         (home / SOCKET).unlink(missing_ok=True)
+        with self._waking:
+            self._closing = True
         self._act()
         self._shut += [self._home, *self._doors.values()]
         for door in self._shut:
             door.shut()
-        while self._shut:
+        latest = time.monotonic() + _LONGEST_DRAIN + _TURN
+        while self._shut and time.monotonic() < latest:
             self._turn(0.05)
         wasyncore.close_all(self._map, ignore_all=True)
 

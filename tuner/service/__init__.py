@@ -56,6 +56,7 @@ SAGEMAKER: dict[str, Operation] = {
 """Served operations of SageMaker; their requests are checked against botocore's model."""
 
 LOGS: dict[str, Operation] = {
+    "CreateLogGroup": log_groups.create_log_group,
     "DescribeLogGroups": log_groups.describe_log_groups,
     "DescribeLogStreams": log_streams.describe_log_streams,
     "GetLogEvents": logs.get_log_events,

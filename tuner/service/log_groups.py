@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.domain.errors import InvalidParameterException, ResourceNotFoundException
+from tuner.domain.errors import (
+    InvalidParameterException,
+    ResourceAlreadyExistsException,
+    ResourceNotFoundException,
+)
 from tuner.domain.jobs import Scope
 from tuner.domain.ports import Query
 from tuner.service.context import Context
@@ -35,6 +39,13 @@ def check_group(params: Params) -> None:
 
 def group_arn(scope: Scope) -> str:
     return f"arn:aws:logs:{scope.region}:{scope.account}:log-group:{GROUP}"
+
+
+def create_log_group(context: Context, params: Params, region: str) -> dict[str, Any]:
+    """Programs that make the group before they train expect that it may be there."""
+    if params["logGroupName"] == GROUP:
+        raise ResourceAlreadyExistsException("The specified log group already exists")
+    raise InvalidParameterException(f"The only log group that is served is {GROUP}.")
 
 
 def describe_log_groups(context: Context, params: Params, region: str) -> dict[str, Any]:

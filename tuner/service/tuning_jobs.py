@@ -29,6 +29,8 @@ from tuner.strategies.base import StrategyError
 from tuner.strategies.registry import find_strategy, missing_requirement
 
 SEED_BITS = 31
+_BRING_MEMBERS = ("WarmStartConfig", "Autotune")
+"""Clients leave out what AWS takes from the parents, or chooses."""
 Params = Mapping[str, Any]
 
 
@@ -58,7 +60,8 @@ def validate(context: Context, params: Params, region: str) -> dict[str, Any]:
 def _faults(
     context: Context, request: TuningJobRequest, region: str
 ) -> tuple[list[Algorithm | None], list[Fault]]:
-    """An unknown image comes first: other faults, as of the objective's metric, follow from it."""
+    """First what other faults follow from: features that bring members of their own, as they are
+    not served, and an unknown image, as of the objective's metric."""
     algorithms: list[Algorithm | None] = []
     unknown: list[Fault] = []
     faults: list[Fault] = []
@@ -70,10 +73,12 @@ def _faults(
         algorithms.append(algorithm)
         unknown += [found] if isinstance(found, Fault) else []
         faults += spec_faults(context, definition, algorithm, path, region)
-    rules = [*tuning_job_faults(request, algorithms), *unserved_faults(request)]
-    if not rules:
+    unserved, rules = unserved_faults(request), tuning_job_faults(request, algorithms)
+    if not unserved and not rules:
         rules += _strategy_faults(request)
-    return algorithms, unknown + rules + faults
+    causes = [fault for fault in unserved if fault.path in _BRING_MEMBERS]
+    others = [fault for fault in unserved if fault.path not in _BRING_MEMBERS]
+    return algorithms, [*causes, *unknown, *rules, *others, *faults]
 
 
 def _strategy_faults(request: TuningJobRequest) -> list[Fault]:

@@ -84,7 +84,7 @@ def unserved_members(operation: str, params: object) -> list[Fault]:
                 key, given = (shape.name, name), value[name]
                 if given is not None and key not in served and not _asks_for_nothing(key, given):
                     text = REASONS.get(key, f"{name} is not served yet.")
-                    faults.append(Fault(place.member(name).path, text))
+                    faults.append(Fault(place.member(name).path, text).named())
     return faults
 
 

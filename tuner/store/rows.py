@@ -73,6 +73,11 @@ def decode_document(kind: str, content: str) -> Document:
 
 # ---- rows ------------------------------------------------------------------------------------
 
+_MOST_DECODED = 2048
+"""Some 10 MB."""
+
+_decoded: dict[Row, TrainingJob] = {}
+
 
 def tuning_job_row(job: TuningJob, request: bytes) -> Row:
     """In the order of TUNING_JOB_COLUMNS; `request` is the key of the request's document."""
@@ -104,6 +109,16 @@ def training_job_row(job: TrainingJob, spec: bytes) -> Row:
 
 
 def decode_training_job(row: Row, spec: TrainingSpec) -> TrainingJob:
+    """Records are immutable, so what was decoded is good for whoever asks again: pages are."""
+    job = _decoded.get(row)
+    if job is None:
+        if len(_decoded) >= _MOST_DECODED:
+            _decoded.clear()
+        job = _decoded[row] = _decode_training_job(row, spec)
+    return job
+
+
+def _decode_training_job(row: Row, spec: TrainingSpec) -> TrainingJob:
     raw = {**json.loads(row[9]), **_shared_members(row), "spec": spec, "tuning_job_id": row[10]}
     own = raw.pop("beside_static", None)
     if own is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tuner.domain.jobs import TrainingJob
 from tuner.training.containers import Container
+from tuner.training.interpreter import private_python
 from tuner.training.opt_ml import OPT_ML, resource_config
 from tuner.training.toolkit import toolkit_variables
 
@@ -66,8 +67,9 @@ def program_environment(
     """All variables of one instance's program; the spec's Environment wins over ours.
 
     `base_dir` is the instance's tree, which the program sees as /opt/ml with `private_opt_ml`;
-    HOME and TMPDIR are made in `scratch`. `instructions` is the file that a container which runs
-    a user's code reads. A variable that no program could be started with
+    HOME and TMPDIR are made in `scratch`, and for a program that is not ours the Python that goes
+    first on its PATH. `instructions` is the file that a container which runs a user's code reads.
+    A variable that no program could be started with
     (too long, a NUL, a name with `=`) is left out.
     """
     home, temporary = scratch / "home", scratch / "tmp"
@@ -76,11 +78,13 @@ def program_environment(
     base = OPT_ML if private_opt_ml else str(base_dir)
     resources = resource_config(job, host, hosts, network_interface)
     region = job.scope.region
-    inherited = (*_INHERITED, *_PIP_SETTINGS) if container.runs_user_code else _INHERITED
+    of_the_user = not container.algorithm.built_in
+    inherited = (*_INHERITED, *_PIP_SETTINGS) if of_the_user else _INHERITED
+    own_python = of_the_user and not container.runs_user_code
     variables = {
         "LANG": "C.UTF-8",
         **{name: os.environ[name] for name in inherited if name in os.environ},
-        "PATH": _search_path(),
+        "PATH": _search_path(private_python(scratch / "python") if own_python else None),
         "HOME": str(home),
         "TMPDIR": str(temporary),
         "PYTHONUNBUFFERED": "1",
@@ -103,11 +107,12 @@ def program_environment(
     return {name: value for name, value in variables.items() if _passable(name, value)}
 
 
-def _search_path() -> str:
-    """PATH with the directory of our interpreter first, so that `python` is the same Python."""
+def _search_path(programs: Path | None) -> str:
+    """PATH with `programs` first, then the directory of our interpreter."""
     own = str(Path(sys.executable).parent)
     inherited = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join([own, *(entry for entry in inherited if entry != own)])
+    first = [own] if programs is None else [str(programs), own]
+    return os.pathsep.join([*first, *(entry for entry in inherited if entry != own)])
 
 
 def _passable(name: str, value: str) -> bool:

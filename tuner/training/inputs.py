@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuner.domain.definitions import Channel, S3DataDistributionType, S3DataSource, S3DataType
+from tuner.domain.errors import told_of
 from tuner.domain.ports import ObjectInfo, Objects
 
 _UNFINISHED = ".making-"
@@ -59,7 +60,7 @@ class InputViews:
             return self._made(files, copy)
         except (OSError, KeyError) as error:
             raise InputError(
-                f"Channel {channel.channel_name} could not be provided: {error}"
+                f"Channel {channel.channel_name} could not be provided: {told_of(error)}"
             ) from error
 
     def file(self, uri: str) -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
+from tuner.domain.errors import told_of
 from tuner.domain.jobs import TrainingJob
 from tuner.domain.ports import Objects
 
@@ -51,7 +52,9 @@ def collect(job: TrainingJob, roots: Mapping[str, Path], objects: Objects) -> st
             _store(objects, bucket, f"{prefix}/output.tar.gz", data, trees[0][1])
         return next(filter(None, (_failure_text(root) for _, root in trees)), None)
     except (OSError, ValueError, tarfile.TarError) as error:
-        raise OutputError(f"The outputs of {job.name} could not be stored: {error}") from error
+        raise OutputError(
+            f"The outputs of {job.name} could not be stored: {told_of(error)}"
+        ) from error
 
 
 # ---- what goes in ----------------------------------------------------------------------------

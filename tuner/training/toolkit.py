@@ -1,6 +1,7 @@
 """The SM_* variables that sagemaker-training sets inside AWS's images, and its arguments.
 
-Source: aws/sagemaker-training-toolkit, environment.py, mapping.py and params.py.
+Source: aws/sagemaker-training-toolkit, environment.py, mapping.py and params.py, and
+aws/sagemaker-tensorflow-training-toolkit, training.py.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _KNOWN = frozenset(
 )
 """Those that the toolkit itself reads; the rest are a framework's (SM_FRAMEWORK_PARAMS)."""
 _DEFAULT_LOG_LEVEL = 20
+_TENSORFLOW = ("tensorflow-training", "sagemaker-tensorflow")
 _MAX_NESTING = 200
 """JSON nested more deeply than the interpreter's recursion limit cannot be written again."""
 
@@ -42,7 +44,7 @@ def toolkit_variables(
     place of /opt/ml as the program sees it."""
     inputs = input_data_config(job.spec)
     ours = _sagemaker_parameters(job.hyper_parameters)
-    parameters = user_parameters(job.hyper_parameters)
+    parameters = script_parameters(job)
     channels = {name: f"{base}/input/data/{name}" for name in inputs}
     program = program_of(job.spec, job.hyper_parameters)
     groups = {group["instance_group_name"]: group for group in resources["instance_groups"]}
@@ -101,6 +103,22 @@ def toolkit_variables(
         "SAGEMAKER_JOB_NAME": _text(ours.get("sagemaker_job_name", "")),
         "SAGEMAKER_REGION": _text(ours.get("sagemaker_region", job.scope.region)),
     }
+
+
+def script_parameters(job: TrainingJob) -> dict[str, Any]:
+    """The hyperparameters as the job's script gets them. AWS's image of TensorFlow gives each
+    training job of a tuning job a place of its own below `model_dir`, the same for all."""
+    parameters = user_parameters(job.hyper_parameters)
+    image = job.spec.algorithm_specification.training_image or ""
+    place = parameters.get("model_dir")
+    if (
+        OBJECTIVE_HYPER_PARAMETER in job.hyper_parameters
+        and image.rpartition("/")[2].startswith(_TENSORFLOW)
+        and isinstance(place, str)
+        and not place.startswith("/opt/ml")
+    ):
+        parameters["model_dir"] = f"{place}/{job.name}/model"
+    return parameters
 
 
 def user_parameters(hyper_parameters: Mapping[str, str]) -> dict[str, Any]:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 from collections.abc import Sequence
 from pathlib import Path
+
+from runner.command import Ended
 
 _MESSAGE_LENGTH = 650
 """Of the 1,024 characters that the platform shows; the command has to fit, too."""
 _COMMAND_LENGTH = 250
-_KILLED = 128 + 9
+_SIGNALLED = 128
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning|ERROR)\b")
 
 
@@ -25,13 +28,33 @@ class UserError(Exception):
         self.code = code
 
 
-def failed_command(kind: str, code: int, errors: str, command: Sequence[str]) -> UserError:
-    """The failure of a command that ended with `code`, after writing `errors` to stderr."""
-    lines = [f"{kind}:", f"ExitCode {code}", f'ErrorMessage "{_message(errors)}"']
-    if code == _KILLED:
-        lines.append('ExtraInfo "OutOfMemory: Process killed by SIGKILL (signal 9)"')
+class Stopped(Exception):
+    """The job was stopped, which is no failure; `code` is this program's exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def failed_command(kind: str, ended: Ended, command: Sequence[str]) -> UserError | Stopped:
+    """What a command that ended with another code than 0 has to be told as."""
+    if ended.stopped:
+        return Stopped(ended.code)
+    lines = [f"{kind}:", f"ExitCode {ended.code}", f'ErrorMessage "{_message(ended.errors)}"']
+    if cause := _signal(ended.code):
+        lines.append(f'ExtraInfo "{cause}"')
     lines.append(f'Command "{_shortened(" ".join(command), _COMMAND_LENGTH)}"')
-    return UserError("\n".join(lines), code)
+    return UserError("\n".join(lines), ended.code)
+
+
+def _signal(code: int) -> str | None:
+    """Why there may be no message."""
+    try:
+        number = signal.Signals(code - _SIGNALLED)
+    except ValueError:
+        return None
+    text = f"Process killed by {number.name} (signal {number.value})"
+    return f"OutOfMemory: {text}" if number is signal.SIGKILL else text
 
 
 def _message(errors: str) -> str:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 _VARIABLE = "TUNER_SCRIPT"
 _OPT_ML = "/opt/ml"
+_MODULES = Path(__file__).resolve().parents[1] / "modules"
+"""What AWS's images have beside their frameworks; anything of the same name goes before it."""
 
 
 class Instructions(NamedTuple):
@@ -34,7 +36,7 @@ class Instructions(NamedTuple):
             arguments=given["arguments"],
             source=given["source"],
             environments=Path(given["environments"]),
-            site_packages=given["site_packages"],
+            site_packages=[*given["site_packages"], str(_MODULES)],
             scratch=Path.cwd(),
             base=Path(os.environ.get("SAGEMAKER_BASE_DIR", _OPT_ML)),
         )

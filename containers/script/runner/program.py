@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from runner import interpreter
-from runner.failures import UserError, write_failure
+from runner.failures import Stopped, UserError, write_failure
 from runner.instructions import Instructions
 
 
@@ -31,6 +31,8 @@ def main() -> None:
             train(instructions)
         else:
             _become(sys.argv[1:], instructions)
+    except Stopped as end:
+        sys.exit(end.code)
     except UserError as error:
         _fail(instructions.base, str(error), error.code)
     except Exception as error:

@@ -49,9 +49,9 @@ def install(programs: Path, what: Sequence[str], directory: Path) -> None:
     command = ["python", "-m", "pip", "install", *what]
     print(f"Running: {' '.join(command)}", flush=True)
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    code, errors = run([str(programs / "python"), *command[1:]], directory, variables)
-    if code:
-        raise failed_command("InstallRequirementsError", code, errors, command)
+    ended = run([str(programs / "python"), *command[1:]], directory, variables)
+    if ended.code:
+        raise failed_command("InstallRequirementsError", ended, command)
 
 
 def refers_to_code(text: bytes) -> bool:

@@ -35,9 +35,9 @@ def train(instructions: Instructions) -> None:
     command = _command(kind, program, code, instructions.arguments)
     print(f"Invoking script with the following command:\n\n{shlex.join(command)}\n", flush=True)
     given = [f"{programs[0]}/python", *command[1:]] if command[0] == "python" else command
-    exit_code, errors = run(given, code, _variables(programs, code))
-    if exit_code:
-        raise failed_command("ExecuteUserScriptError", exit_code, errors, command)
+    ended = run(given, code, _variables(programs, code))
+    if ended.code:
+        raise failed_command("ExecuteUserScriptError", ended, command)
 
 
 def _kind(program: str, code: Path) -> _Kind:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from algorithm.platform import log
+from .platform import log
 
 KEPT = 5
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from algorithm.platform import Platform, UserError, log
+from .platform import Platform, UserError, log
 
 CHANNELS = ("train", "validation")
 _CSV = ("csv", "text/csv")
@@ -62,9 +62,7 @@ def read_channels(platform: Platform, csv_weights: bool) -> dict[str, Table | No
             )
     # AWS takes the content type of train for both.
     content = content_type(platform.channels["train"].get("ContentType"))
-    return {
-        name: _read(platform.channel(name), content, csv_weights) for name in platform.channels
-    }
+    return {name: read(platform.channel(name), content, csv_weights) for name in platform.channels}
 
 
 def content_type(text: str | None) -> ContentType:
@@ -93,11 +91,12 @@ def content_type(text: str | None) -> ContentType:
     raise UserError(f"{text} is not an accepted ContentType: {accepted}.")
 
 
-def _read(directory: Path, content: ContentType, csv_weights: bool) -> Table | None:
-    files = data_files(directory)
+def read(place: Path, content: ContentType, csv_weights: bool) -> Table | None:
+    """A file, or all files of a directory; None without data. Raises UserError."""
+    files = data_files(place)
     if not files:
         return None
-    log(f"File path {directory} of input files")
+    log(f"File path {place} of input files")
     if content.format == "CSV":
         table = _read_csv(files, content.charset, csv_weights)
     else:
@@ -113,8 +112,8 @@ def _read(directory: Path, content: ContentType, csv_weights: bool) -> Table | N
 
 def data_files(directory: Path) -> list[Path]:
     """Files with content, in the order of their paths, at most three levels deep."""
-    if not directory.exists():
-        return []
+    if not directory.is_dir():
+        return [directory] if directory.is_file() and directory.stat().st_size > 0 else []
     found = []
     for path in sorted(directory.rglob("*")):
         if not path.is_file():

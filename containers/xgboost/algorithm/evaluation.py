@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from algorithm.platform import UserError
+from .platform import UserError
 
 Array = NDArray[np.float64]
 Score = Callable[[Array, Array], float]

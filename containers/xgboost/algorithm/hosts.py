@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from algorithm.platform import Platform, UserError, is_relocated, log
+from .platform import Platform, UserError, is_relocated, log
 
 PORT = 9099
 DEADLINE_SECONDS = 900.0
@@ -191,7 +191,7 @@ def _meeting_address(platform: Platform) -> Address:
     address) share its ports with other training jobs, so the address comes from the job's name.
     """
     if not is_relocated():
-        found = _resolve(platform.hosts[0])
+        found = resolve(platform.hosts[0])
         if not found.startswith("127."):
             return found, PORT
     digest = bytes.fromhex(_job_token())
@@ -200,7 +200,7 @@ def _meeting_address(platform: Platform) -> Address:
     return "127.0.0.1", _LOCAL_PORTS[int.from_bytes(digest[:4]) % len(_LOCAL_PORTS)]
 
 
-def _resolve(host: str) -> str:
+def resolve(host: str) -> str:
     """Names of hosts may come up later than the program."""
     end = time.monotonic() + DEADLINE_SECONDS
     while True:

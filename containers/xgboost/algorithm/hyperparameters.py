@@ -10,8 +10,8 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from algorithm.manifest import hyperparameter_declarations, metric_names, objective_metrics
-from algorithm.platform import UserError
+from .manifest import hyperparameter_declarations, metric_names, objective_metrics
+from .platform import UserError
 
 ALIASES = {
     "learning_rate": "eta",

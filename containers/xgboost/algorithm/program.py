@@ -12,8 +12,8 @@ import sys
 import traceback
 from types import FrameType
 
-from algorithm.hyperparameters import validate
-from algorithm.platform import Platform, UserError, log, log_from_handler, write_failure
+from .hyperparameters import validate
+from .platform import Platform, UserError, log, log_from_handler, write_failure
 
 _STOPPED = 128 + signal.SIGTERM
 
@@ -51,6 +51,6 @@ def _train() -> None:
     platform = Platform.read()
     hyperparameters = validate(platform.hyperparameters)
     # Here, so that what is wrong above is said before xgboost is loaded.
-    from algorithm.training import run
+    from .training import run
 
     run(platform, hyperparameters)

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from algorithm.checkpoints import newest, progress
-from algorithm.data import Table, matrix, read_channels
-from algorithm.evaluation import added_metrics, evaluator
-from algorithm.loading import load_xgboost
-from algorithm.manifest import is_maximized
-from algorithm.platform import Platform, UserError, log, log_from_handler
+from .checkpoints import newest, progress
+from .data import Table, matrix, read_channels
+from .evaluation import added_metrics, evaluator
+from .loading import load_xgboost
+from .manifest import is_maximized
+from .platform import Platform, UserError, log, log_from_handler
 
 MODEL_NAME = "xgboost-model"
 DEFAULT_OBJECTIVE = "reg:squarederror"
@@ -46,7 +46,7 @@ def run(platform: Platform, hyperparameters: dict[str, Any]) -> None:
 
 
 def _run_distributed(xgboost: Any, platform: Platform, hyperparameters: dict[str, Any]) -> None:
-    from algorithm.hosts import Report, together
+    from .hosts import Report, together
 
     log(f"Distributed node training with {len(platform.hosts)} hosts: {list(platform.hosts)}")
     tables: dict[str, Table | None] = {}

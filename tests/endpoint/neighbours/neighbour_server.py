@@ -18,7 +18,8 @@ from waitress.server import create_server
 
 from tests.store.job_records import training_job
 from tuner.domain.jobs import AttemptKey, MetricPoint, Scope
-from tuner.endpoint.neighbours import MetricSource, neighbours_app
+from tuner.endpoint.neighbours import MetricSource
+from tuner.endpoint.neighbours import Neighbours as NeighbourServices
 from tuner.store.records import SqliteRecords
 
 ACCOUNT = "111122223333"
@@ -62,7 +63,7 @@ class Neighbours:
 @contextmanager
 def serving(directory: Path) -> Iterator[Neighbours]:
     records = SqliteRecords(directory / "records.db")
-    app = neighbours_app(ACCOUNT, MetricSource(records, ACCOUNT))
+    app = NeighbourServices(ACCOUNT, MetricSource(records, ACCOUNT))
 
     def gateway(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.endpoint.neighbours.neighbour_server import ACCOUNT, Neighbours, raw
+from tuner.endpoint.neighbours import identity
 
 
 def test_the_caller_is_in_a_session_of_the_sagemaker_role(neighbours: Neighbours) -> None:
@@ -109,3 +111,16 @@ def test_a_marker_that_is_none_is_refused(neighbours: Neighbours) -> None:
             Marker="nowhere",
         )
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_the_secret_of_a_session_is_known_until_it_ends(
+    neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/other"
+    sts = neighbours.client("sts")
+    given = sts.assume_role(RoleArn=role, RoleSessionName="me", DurationSeconds=900)["Credentials"]
+    assert identity.secret_of(given["AccessKeyId"]) == given["SecretAccessKey"]
+    assert identity.secret_of("AKIAIOSFODNN7EXAMPLE") is None
+    later = identity.utcnow() + timedelta(seconds=901)
+    monkeypatch.setattr(identity, "utcnow", lambda: later)
+    assert identity.secret_of(given["AccessKeyId"]) is None

@@ -132,3 +132,36 @@ def test_garbage_gets_an_answer(
     assert headers["x-amzn-requestid"]
     assert b"Traceback" not in answer
     assert b"<html" not in answer.lower()
+
+
+@pytest.mark.parametrize(("operation", "params", "text"), [
+    ("search", {"Resource": "Foo"},
+     "1 validation error detected: Value 'Foo' at 'resource' failed to satisfy constraint: "
+     "Member must satisfy enum value set: "),
+    ("describe_model", {"ModelName": "a b"},
+     "1 validation error detected: Value 'a b' at 'modelName' failed to satisfy constraint: "
+     "Member must satisfy regular expression pattern: "),
+])  # fmt: skip
+def test_sagemakers_requests_are_held_against_its_model(
+    neighbours: Neighbours, operation: str, params: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        getattr(neighbours.client("sagemaker"), operation)(**params)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "ValidationException"
+    assert error["Message"].startswith(text)
+    assert "moto" not in error["Message"]
+
+
+def test_an_error_does_not_say_twice_what_its_client_says(neighbours: Neighbours) -> None:
+    role = "arn:aws:iam::111122223333:role/SageMakerRole"
+    with pytest.raises(ClientError) as refused:
+        neighbours.client("sagemaker").create_pipeline(
+            PipelineName="p", ClientRequestToken="0" * 32, RoleArn=role
+        )
+    assert refused.value.response["Error"]["Message"].startswith("Either Pipeline Definition")
+    sns = neighbours.client("sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    with pytest.raises(ClientError) as refused:
+        sns.publish(TopicArn=topic, Message="x" * 300_000)
+    assert refused.value.response["Error"]["Message"].startswith("Invalid parameter")

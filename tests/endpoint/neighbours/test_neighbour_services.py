@@ -82,6 +82,8 @@ def test_what_would_only_pretend_to_run_is_refused(neighbours: Neighbours) -> No
         code, text = _refusal(call, **params)
         assert code == "UnknownOperationException"
         assert "is not served here" in text
+    _, text = _refusal(sagemaker.update_training_job, TrainingJobName="t")
+    assert text == "The operation UpdateTrainingJob of sagemaker is not served here."
 
 
 def test_the_runtimes_that_sign_as_sagemaker_are_told_apart(neighbours: Neighbours) -> None:

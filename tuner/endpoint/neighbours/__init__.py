@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.endpoint.neighbours.app import neighbours_app
+from tuner.endpoint.neighbours.app import Neighbours
 from tuner.service.metrics import MetricSource
 
-__all__ = ["MetricSource", "neighbours_app"]
+__all__ = ["MetricSource", "Neighbours"]

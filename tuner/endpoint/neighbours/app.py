@@ -20,11 +20,17 @@ from tuner.endpoint.neighbours.protocols import (
     error_answer,
     is_error_body,
 )
-from tuner.endpoint.neighbours.requests import access_key_of, as_moto_reads, body_of, check_json
+from tuner.endpoint.neighbours.requests import (
+    access_key_of,
+    as_moto_reads,
+    body_of,
+    check_json,
+    check_sagemaker,
+)
 from tuner.service.metrics import MetricSource
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from tuner.endpoint.neighbours.mounted import Moto
 
@@ -34,21 +40,20 @@ log = logging.getLogger("tuner.endpoint")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 _MISSING = "The service {} needs a library that is not installed here ({}): pip install '{}'"
+_SAID_BY_CLIENTS = re.compile(rb"An error occurred \(\w+\) when calling the \w+ operation: ")
+"""moto has a few messages as botocore shows them, and botocore would say it again."""
 _OURS_ALONE = ("content-length", "transfer-encoding", "connection", "server", "date")
 
 
-def neighbours_app(account: str, metrics: MetricSource) -> WSGIApplication:
-    """AWS's other services, by moto in this process.
+class Neighbours:
+    """A WSGI application: AWS's other services, by moto in this process.
 
     Whoever mounts it has checked who calls, bounded the body, and put the signing name and the
     region into `amtlocal.service` and `amtlocal.region`. moto is imported at the first request.
     What the services remember lives as long as this process; `metrics` are read from the store.
     No answer is a 5xx.
     """
-    return _Neighbours(account, metrics)
 
-
-class _Neighbours:
     def __init__(self, account: str, metrics: MetricSource) -> None:
         self._account = account
         self._metrics = metrics
@@ -57,10 +62,16 @@ class _Neighbours:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, headers, body = self._answer(environ)
+        if status >= 400:
+            body = _SAID_BY_CLIENTS.sub(b"", body)
         sent = [(name, value) for name, value in headers if _passes(name)]
         sent.append(("Content-Length", str(len(body))))
         start_response(f"{status} {_phrase(status)}", sent)
         return [body]
+
+    def secret_of(self, access_key: str) -> str | None:
+        """That of an access key which STS or IAM gave out here; None for others."""
+        return self._moto.secret_of(access_key) if self._moto is not None else None
 
     def _answer(self, environ: WSGIEnvironment) -> Answer:
         service = str(environ["amtlocal.service"]).lower()
@@ -110,6 +121,8 @@ class _Neighbours:
         refused = refusal(name, call)
         if refused is not None:
             return _refused(call, *refused)
+        if name == "sagemaker":
+            check_sagemaker(call, body)
         try:
             return _spoken(call, moto.answer(name, given))
         except Exception as error:

@@ -53,8 +53,6 @@ SAGEMAKER_BOOKKEEPING = frozenset(
 """Operations of SageMaker that only write down and read back what a user said."""
 
 _RUNS: Mapping[str, str] = {
-    "TrainingJob": "other training jobs than this service's own",
-    "TuningJob": "other tuning jobs than this service's own",
     "ProcessingJob": "processing jobs",
     "TransformJob": "batch transform jobs",
     "AutoMLJob": "AutoML jobs",

@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 import re
 import threading
+from typing import Any, cast
 
 from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
 from moto.iam.models import iam_backends
 from moto.iam.responses import IamResponse
+from moto.sts.models import AssumedRole, sts_backends
 from moto.sts.responses import TokenResponse
 
 from tuner.domain.errors import ValidationException
 
 ROLE = "SageMakerRole"
 SESSION = "local"
+_SESSION_SECONDS = 12 * 3600
 _ROLE_ID = "AROASAGEMAKERLOCAL00"
 _TRUST = json.dumps(
     {
@@ -44,6 +48,22 @@ def account_of(access_key: str | None) -> str | None:
     return None
 
 
+def secret_of(access_key: str) -> str | None:
+    """The secret of a key that moto gave out: to a user, while it is active, or with a session,
+    until that ends; None for every other key."""
+    for account, partitions in list(iam_backends.items()):
+        for partition, backend in list(partitions.items()):
+            key = backend.access_keys.get(access_key)
+            if key is None or key.status != "Active":
+                continue
+            session = sts_backends[account][partition].get_assumed_role_from_access_key(access_key)
+            if session is None and backend.get_user_from_access_key_id(access_key) is None:
+                continue
+            if session is None or session.expiration > utcnow():
+                return str(key.secret_access_key)
+    return None
+
+
 class CallerResponse(TokenResponse):
     def get_caller_identity(self) -> ActionResult:
         """Whoever has no access key of moto's is in a session of the SageMaker role."""
@@ -56,6 +76,25 @@ class CallerResponse(TokenResponse):
                 "Account": account,
                 "Arn": f"arn:{self.partition}:sts::{account}:assumed-role/{session}",
             }
+        )
+
+    def get_session_token(self) -> ActionResult:
+        """With a key of its own; moto's is the one of AWS's documentation."""
+        return ActionResult({"Credentials": self._session(SESSION)})
+
+    def get_federation_token(self) -> ActionResult:
+        """As GetSessionToken."""
+        said = cast(dict[str, Any], super().get_federation_token().result)
+        return ActionResult(said | {"Credentials": self._session(self._get_param("Name"))})
+
+    def _session(self, name: str) -> AssumedRole:
+        return self.backend.assume_role(
+            region_name=self.region,
+            role_session_name=name,
+            role_arn=f"arn:{self.partition}:iam::{self.current_account}:role/{ROLE}",
+            policy="",
+            duration=self._get_int_param("DurationSeconds", _SESSION_SECONDS),
+            external_id="",
         )
 
 

@@ -22,7 +22,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from tuner.domain.errors import AwsError
 from tuner.endpoint.neighbours.cloudwatch import responses_from
 from tuner.endpoint.neighbours.decisions import NOT_NEIGHBOURS, unknown_operation
-from tuner.endpoint.neighbours.identity import CallerResponse, RoleResponse, account_of
+from tuner.endpoint.neighbours.identity import CallerResponse, RoleResponse, account_of, secret_of
 from tuner.endpoint.neighbours.protocols import Call, Headers
 from tuner.service.metrics import MetricSource
 
@@ -50,6 +50,9 @@ class Moto:
 
     def account_of(self, access_key: str | None) -> str | None:
         return account_of(access_key)
+
+    def secret_of(self, access_key: str) -> str | None:
+        return secret_of(access_key)
 
     def service_of(self, environ: WSGIEnvironment) -> str | None:
         """moto's name of the service that an environ made for moto is meant for."""

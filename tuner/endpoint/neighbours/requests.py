@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from tuner.domain.errors import SerializationException, ValidationException
 from tuner.endpoint.neighbours.protocols import Call, Protocol
+from tuner.shapes.model import check
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -50,6 +51,13 @@ def check_json(call: Call, environ: WSGIEnvironment, body: bytes) -> None:
         raise SerializationException("The request is not valid JSON.") from None
     if call.protocol is Protocol.JSON and not isinstance(params, dict):
         raise SerializationException("The request must be a JSON object.")
+
+
+def check_sagemaker(call: Call, body: bytes) -> None:
+    """Hold a request of SageMaker against its model, which moto does not. Raises
+    SerializationException or ValidationException."""
+    if call.protocol is Protocol.JSON and call.operation is not None:
+        check(call.operation, json.loads(body or b"{}"))
 
 
 def access_key_of(environ: WSGIEnvironment) -> str | None:

@@ -25,7 +25,17 @@ _VIRTUAL_HOST = re.compile(
 _SCOPE = re.compile(r"/\d{8}/([a-z0-9-]+)/s3/aws4_request")
 _QUERY_FIELDS = 100
 
-# Parameters that may be empty; every other one without a value names a sub-resource.
+# Those of the S3 API reference that may not be taken for the bucket or object itself.
+_SUB_RESOURCES = {
+    *("abac", "accelerate", "acl", "analytics", "annotation", "attributes", "cors", "delete"),
+    *("encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location"),
+    *("logging", "metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable"),
+    *("metadataJournalTable", "metadataTable", "metrics", "notification", "object-lock"),
+    *("ownershipControls", "policy", "policyStatus", "publicAccessBlock", "renameObject"),
+    *("replication", "requestPayment", "restore", "retention", "select", "session", "tagging"),
+    *("torrent", "uploads", "versioning", "versions", "website"),
+}
+# Parameters that may be empty; every other one without a value is one of those, too.
 _VALUES = {
     *("prefix", "delimiter", "marker", "max-keys", "encoding-type"),
     *("list-type", "continuation-token", "start-after", "fetch-owner"),
@@ -67,7 +77,7 @@ class Request:
         if "uploadId" in self.query:
             return "uploadId"
         for name, value in self.query.items():
-            if not value and name not in _VALUES and not _is_option(name):
+            if name in _SUB_RESOURCES or not (value or name in _VALUES or _is_option(name)):
                 return name
         return None
 
