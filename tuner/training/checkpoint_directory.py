@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from tuner.domain.addresses import KEY_BYTES
+from tuner.domain.errors import told_of
 from tuner.domain.ports import Objects
 from tuner.training.inputs import is_marker, object_paths, split_uri
 
@@ -100,7 +101,9 @@ class CheckpointDirectory:
             if changes.new or changes.gone:
                 self._apply(changes, final)
         except (OSError, ValueError, RecursionError) as error:
-            raise CheckpointError(f"The checkpoints could not be stored: {error}") from error
+            raise CheckpointError(
+                f"The checkpoints could not be stored: {told_of(error)}"
+            ) from error
 
     def _changes(self, final: bool) -> _Changes:
         began = time.monotonic()

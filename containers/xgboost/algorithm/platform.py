@@ -39,7 +39,7 @@ class Platform:
     channels: dict[str, dict[str, str]]
     hosts: tuple[str, ...]
     host: str
-    checkpoints: Path | None
+    checkpoints: Path | None = None
     """Where they are kept; None without them."""
 
     @classmethod
