@@ -42,7 +42,7 @@ from tuner.domain.ports import (
     unreachable,
 )
 from tuner.domain.statuses import FailureKind, SecondaryStatus
-from tuner.training import opt_ml, outputs
+from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.environment import image_environment
 from tuner.training.inputs import InputError, InputViews
 from tuner.training.outputs import OutputError
@@ -102,7 +102,7 @@ class DockerBackend:
     def capacity(self) -> Capacity:
         return self._capacity
 
-    def capabilities(self, image: str | None = None) -> Capabilities:
+    def capabilities(self, image: str | None = None, *, user_code: bool = False) -> Capabilities:
         reason = self.unavailable()
         return Capabilities(
             images=reason is None,
@@ -121,12 +121,12 @@ class DockerBackend:
         return None
 
     def image_fault(self, image: str, *, user_code: bool) -> str | None:
-        return self._images.fault(image)
+        return self._images.fault(image, user_code=user_code)
 
-    def has_image(self, image: str) -> bool:
+    def has_image(self, image: str, *, user_code: bool) -> bool:
         """Whether the engine answers and could run an image at once."""
         try:
-            return self._images.local(image) is not None
+            return self._images.local(image, user_code=user_code) is not None
         except (EngineUnavailable, EngineRefused):
             return False
 
@@ -198,7 +198,10 @@ class DockerBackend:
 
     def _create(self, job: TrainingJob) -> dict[str, str]:
         """The containers' ids by host."""
-        image = self._images.fetch(job.spec.algorithm_specification.training_image or "")
+        image = self._images.fetch(
+            job.spec.algorithm_specification.training_image or "",
+            user_code=script_mode.runs_user_code(job.spec, job.hyper_parameters),
+        )
         hosts = hosts_of(job)
         labels = plan.labels(self.home_id, job)
         name = f"amtlocal-{self.home_id[:8]}-{job.key}"
