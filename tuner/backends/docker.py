@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tuner.backends import docker_inputs
 from tuner.backends import docker_plan as plan
 from tuner.backends.docker_attempt import RunningAttempt
 from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable, Missing
@@ -217,6 +218,12 @@ class DockerBackend:
             for index, host in enumerate(hosts):
                 channels = self._provide(job, index, hosts, wiring)
                 tree = self._places.tree(job.key, host)
+                copied = docker_inputs.copied(job, channels)
+                if copied is None:
+                    mounts = plan.mounts(tree, channels)
+                else:
+                    rest = {name: view for name, view in channels.items() if name not in copied}
+                    mounts = plan.mounts(None, rest)
                 made[host] = self._engine.create(
                     **plan.container(
                         job,
@@ -225,13 +232,15 @@ class DockerBackend:
                         image=prepared,
                         labels=labels,
                         environment=environment,
-                        mounts=plan.mounts(tree, channels),
+                        mounts=mounts,
                         wiring=wiring,
                         cpus=self._cpus(),
                         gpus=self._free_gpus(job.resources.gpus),
                     )
                 )
-
+                if copied is not None:
+                    inputs = docker_inputs.archive(tree, copied)
+                    self._engine.put(made[host], opt_ml.OPT_ML, inputs)
         return made
 
     def _cpus(self) -> int:

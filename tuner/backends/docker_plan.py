@@ -74,9 +74,9 @@ def command(job: TrainingJob) -> dict[str, Sequence[str]]:
     return {"command": list(arguments or ("train",))}
 
 
-def mounts(tree: Path, channels: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """The input of a container, which it cannot write to."""
-    places = {"": tree / "input"}
+def mounts(tree: Path | None, channels: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """The input of a container, which it cannot write to; without a `tree` only channels."""
+    places = {} if tree is None else {"": tree / "input"}
     places.update({f"/data/{name}": view for name, view in channels.items()})
     return [
         {
