@@ -31,7 +31,7 @@ def grid() -> dict[str, Any]:
     spec = job("xgboost-breast-cancer-grid", 4)
     ranges = spec["HyperParameterTuningJobConfig"]["ParameterRanges"]
     ranges = ranges["CategoricalParameterRanges"]
-    ranges[0]["Values"], ranges[1]["Values"] = ["2", "8"], ["dart"]
+    ranges[0]["Values"], ranges[1]["Values"] = ["2", "8"], ["gbtree"]
     return spec
 
 

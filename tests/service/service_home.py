@@ -46,7 +46,10 @@ class Home:
         (image / "train").write_text(PROGRAM.format(python=sys.executable))
         (image / "train").chmod(0o755)
         self.settings = Settings(
-            home=directory / "home", cpus=4, image_map={"program": str(image)}
+            home=directory / "home",
+            cpus=4,
+            backend="process",  # whatever images this machine's engine has
+            image_map={"program": str(image)},
         )
         self.service = Service(self.settings)
         self.service.start()

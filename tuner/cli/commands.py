@@ -273,8 +273,8 @@ def build(names: tuple[str, ...], base: str | None) -> int:
     """Build the Docker images of the bundled containers, or of all.
 
     With the versions of packages that this Python has. From then on training jobs whose images
-    they stand for run in them. Exit status: 0 built, 1 failed, 130 interrupted (the build goes
-    on).
+    they stand for run in them. Exit status: 0 built, 1 failed, 2 no such NAME, 130 interrupted
+    (the build goes on).
     """
     from tuner.cli.images import build
 

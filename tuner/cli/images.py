@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tuner.cli import Refusal
+import click
+
 from tuner.cli.text import print_json, show
 from tuner.client import Client
 
@@ -78,7 +79,7 @@ def build(client: Client, names: Sequence[str], base: str | None) -> int:
     known = [item["Name"] for item in client.call("Tuner.Images")["Containers"]]
     for name in names:
         if name not in known:
-            raise Refusal(f"There is no bundled container {name!r}: there are {', '.join(known)}.")
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
     chosen = {"Base": base} if base else {}
     for name in names or known:
         began = time.monotonic()
