@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.cli.conftest import CommandLine
 from tests.conformance.backends.docker_stage import BASE, build, client
 from tests.owner.bundled_images import BUILD_SECONDS, built
-from tests.owner.homes import environment, owned
+from tests.owner.homes import environment, owned, owner_pid, until
 
 pytestmark = pytest.mark.timeout(BUILD_SECONDS)
 
@@ -63,6 +64,24 @@ def test_a_build_goes_on_when_the_command_is_interrupted_and_can_be_followed_aga
     assert again.returncode == 1
     assert "  1/" in again.stdout
     assert "  | the last words" in again.stderr
+
+
+def test_a_build_ends_with_the_background_process(tmp_path: Path) -> None:
+    base = failing_base(60)
+    with owned(tmp_path / "home") as home:
+        command = CommandLine(home, tmp_path, environment(home, home)).start
+        following = command("images", "build", "xgboost", "--base", base)
+        until(lambda: bool(sleeping(60)))
+        os.kill(owner_pid(home), signal.SIGKILL)
+        _, errors = following.communicate(timeout=30)
+        assert "The background process ended, and with it the build of" in errors
+        until(lambda: not sleeping(60))
+
+
+def sleeping(seconds: int) -> list[object]:
+    """The containers that a failing base waits in."""
+    running = client().containers.list(ignore_removed=True)
+    return [item for item in running if f"sleep {seconds};" in str(item.attrs["Args"])]
 
 
 def test_a_base_that_is_nowhere_is_refused_in_a_sentence(tuner: CommandLine) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from tuner.cli import Refusal
 from tuner.cli.text import print_json, show
 from tuner.client import Client
+from tuner.domain.errors import ResourceNotFound
 
 _LOOK_EVERY = 0.2
 _MODES = {
@@ -110,7 +112,12 @@ def _follow(client: Client, answer: dict[str, Any]) -> dict[str, Any]:
         if answer["Status"] != "InProgress":
             return answer
         time.sleep(_LOOK_EVERY)
-        answer = client.call("Tuner.DescribeImageBuild", Name=answer["Name"], FirstStep=shown)
+        name, image = answer["Name"], answer["Image"]
+        try:
+            answer = client.call("Tuner.DescribeImageBuild", Name=name, FirstStep=shown)
+        except ResourceNotFound:
+            text = f"The background process ended, and with it the build of {image}."
+            raise Refusal(text) from None
 
 
 def _failed(answer: dict[str, Any]) -> int:
