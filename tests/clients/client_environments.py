@@ -68,7 +68,12 @@ def serving(directory: Path) -> Iterator[Serving]:
     """Until the end; then nothing of it is left."""
     home, log = directory / "home", directory / "serve.log"
     shell = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    shell |= {"TUNER_HOME": str(home), "TUNER_IDLE_SECONDS": "5", "AWS_REGION": REGION}
+    shell |= {
+        "TUNER_HOME": str(home),
+        "TUNER_IDLE_SECONDS": "5",
+        "TUNER_BACKEND": "process",  # whatever images this machine's engine has
+        "AWS_REGION": REGION,
+    }
     with log.open("wb") as output:
         server = subprocess.Popen(
             [TUNER, "serve", "--port", "0"], env=shell, stdout=output, stderr=output

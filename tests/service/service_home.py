@@ -54,7 +54,7 @@ class Home:
         self.settings = Settings(
             home=directory / "home",
             cpus=4,
-            backend="process",
+            backend="process",  # whatever images this machine's engine has
             image_map={"program": str(image), **(images or {})},
             interruption_rate=interruption_rate,
         )

@@ -84,9 +84,10 @@ class AutoBackend:
     def capacity(self) -> Capacity:
         return self._process.capacity()
 
-    def capabilities(self, image: str | None = None) -> Capabilities:
+    def capabilities(self, image: str | None = None, *, user_code: bool = False) -> Capabilities:
         if image is not None:
-            return self._of(self._choice(image)).capabilities(image)
+            choice = self._choice(image, user_code=user_code)
+            return self._of(choice).capabilities(image)
         able, reason = self._process.capabilities(), self._unavailable()
         return Capabilities(
             images=reason is None,
@@ -169,7 +170,7 @@ class AutoBackend:
         backend.claim(job.key)
         return backend
 
-    def _choice(self, image: str, *, user_code: bool = False) -> Choice:
+    def _choice(self, image: str, *, user_code: bool) -> Choice:
         mapped = any(name in self._image_map for name in names_of(image))
         program = self._process.image_fault(image, user_code=user_code) is None
         if mapped:  # the engine has no say in it
@@ -179,7 +180,7 @@ class AutoBackend:
             Situation(
                 mapped=False,
                 program=program,
-                here=engine and self._docker.has_image(image),
+                here=engine and self._docker.has_image(image, user_code=user_code),
                 engine=engine,
             )
         )

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tuner.backends import docker_inputs
 from tuner.backends import docker_plan as plan
 from tuner.backends.docker_attempt import RunningAttempt
 from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable, Missing
@@ -42,7 +43,7 @@ from tuner.domain.ports import (
     unreachable,
 )
 from tuner.domain.statuses import FailureKind, SecondaryStatus
-from tuner.training import opt_ml, outputs
+from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.checkpoints import CheckpointError, Checkpoints, place_in_tree
 from tuner.training.environment import image_environment
 from tuner.training.inputs import InputError, InputViews
@@ -104,7 +105,7 @@ class DockerBackend:
     def capacity(self) -> Capacity:
         return self._capacity
 
-    def capabilities(self, image: str | None = None) -> Capabilities:
+    def capabilities(self, image: str | None = None, *, user_code: bool = False) -> Capabilities:
         reason = self.unavailable()
         return Capabilities(
             images=reason is None,
@@ -123,12 +124,12 @@ class DockerBackend:
         return None
 
     def image_fault(self, image: str, *, user_code: bool) -> str | None:
-        return self._images.fault(image)
+        return self._images.fault(image, user_code=user_code)
 
-    def has_image(self, image: str) -> bool:
+    def has_image(self, image: str, *, user_code: bool) -> bool:
         """Whether the engine answers and could run an image at once."""
         try:
-            return self._images.local(image) is not None
+            return self._images.local(image, user_code=user_code) is not None
         except (EngineUnavailable, EngineRefused):
             return False
 
@@ -201,7 +202,10 @@ class DockerBackend:
 
     def _create(self, job: TrainingJob) -> dict[str, str]:
         """The containers' ids by host."""
-        image = self._images.fetch(job.spec.algorithm_specification.training_image or "")
+        image = self._images.fetch(
+            job.spec.algorithm_specification.training_image or "",
+            user_code=script_mode.runs_user_code(job.spec, job.hyper_parameters),
+        )
         hosts = hosts_of(job)
         labels = plan.labels(self.home_id, job)
         name = f"amtlocal-{self.home_id[:8]}-{job.key}"
@@ -217,6 +221,12 @@ class DockerBackend:
             for index, host in enumerate(hosts):
                 channels = self._provide(job, index, hosts, wiring)
                 tree = self._places.tree(job.key, host)
+                copied = docker_inputs.copied(job, channels)
+                if copied is None:
+                    mounts = plan.mounts(tree, channels)
+                else:
+                    rest = {name: view for name, view in channels.items() if name not in copied}
+                    mounts = plan.mounts(None, rest)
                 made[host] = self._engine.create(
                     **plan.container(
                         job,
@@ -225,13 +235,15 @@ class DockerBackend:
                         image=prepared,
                         labels=labels,
                         environment=environment,
-                        mounts=plan.mounts(job, tree, channels),
+                        mounts=[*mounts, *plan.checkpoint_mounts(job, tree)],
                         wiring=wiring,
                         cpus=self._cpus(),
                         gpus=self._free_gpus(job.resources.gpus),
                     )
                 )
-
+                if copied is not None:
+                    inputs = docker_inputs.archive(tree, copied)
+                    self._engine.put(made[host], opt_ml.OPT_ML, inputs)
         return made
 
     def _cpus(self) -> int:

@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 log = logging.getLogger(__name__)
 
 TIMEOUT = 60.0
 """Seconds without a sign of the engine after which it counts as not answering."""
 QUICK_TIMEOUT = 5.0
+_BUILD_TIMEOUT = 900.0
+"""A compiler, or a slow mirror, may be silent for long."""
 _POOL = 128
 _SOCKET = Path("/var/run/docker.sock")
 _CONTEXTS = Path("~/.docker/contexts")
@@ -136,6 +138,35 @@ class Engine:
                     raise EngineRefused(str(step["error"]))
                 if "progress" not in step:
                     yield " ".join(filter(None, [step.get("id"), step.get("status")]))
+
+    def build(
+        self,
+        context: BinaryIO,
+        *,
+        tag: str,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+    ) -> Iterator[str]:
+        """Build an image from a tar archive with a Dockerfile; the lines that are printed
+        meanwhile. The engine gives up a build that nobody listens to any more."""
+        with self._api() as api:
+            begun = ""
+            for message in api.build(
+                fileobj=context,
+                custom_context=True,
+                tag=tag,
+                buildargs=dict(arguments),
+                labels=dict(labels),
+                rm=True,
+                forcerm=True,
+                decode=True,
+                timeout=_BUILD_TIMEOUT,
+                use_config_proxy=True,
+            ):
+                if "error" in message:
+                    raise EngineRefused(str(message["error"]).strip())
+                *lines, begun = (begun + str(message.get("stream", ""))).split("\n")
+                yield from lines
 
     def commit(self, container: str, repository: str, tag: str) -> str:
         """A container's files and configuration as an image; its id."""

@@ -33,30 +33,31 @@ class Images:
         self._lock = threading.Lock()
         self._pulling: dict[str, threading.Lock] = {}
 
-    def local(self, image: str) -> Mapping[str, Any] | None:
+    def local(self, image: str, *, user_code: bool) -> Mapping[str, Any] | None:
         """What the engine says of an image that it has: the very one, or the one that was built
-        from the bundled container that stands for it. Raises EngineUnavailable."""
+        from the bundled container that stands for it, which another one does where the image is
+        to run a user's script or entry point. Raises EngineUnavailable."""
         found = self._engine.image(image)
-        bundled = bundled_image(image)
+        bundled = bundled_image(image, user_code=user_code)
         return self._engine.image(bundled) if found is None and bundled is not None else found
 
-    def fault(self, image: str) -> str | None:
+    def fault(self, image: str, *, user_code: bool) -> str | None:
         """Why an image cannot be run; None when it is there or its registry has it."""
         try:
-            if self.local(image) is not None:
+            if self.local(image, user_code=user_code) is not None:
                 return None
             self._engine.can_pull(image)
         except (EngineUnavailable, EngineRefused) as error:
-            return _not_to_be_had(image, str(error))
+            return _not_to_be_had(image, str(error), user_code)
         return None
 
-    def fetch(self, image: str) -> Mapping[str, Any]:
+    def fetch(self, image: str, *, user_code: bool) -> Mapping[str, Any]:
         """The image as `local` gives it, pulled where it is not there. Raises ImageError, or
         EngineUnavailable."""
         with self._lock:
             pulling = self._pulling.setdefault(image, threading.Lock())
         with pulling:
-            found = self.local(image)
+            found = self.local(image, user_code=user_code)
             if found is not None:
                 return found
             log.info("pulling the image %s", image)
@@ -64,10 +65,11 @@ class Images:
                 for step in self._engine.pull(image):
                     log.info("pulling %s: %s", image, step)
             except EngineRefused as error:
-                raise ImageError(_not_to_be_had(image, str(error))) from error
+                raise ImageError(_not_to_be_had(image, str(error), user_code)) from error
             found = self._engine.image(image)
         if found is None:
-            raise ImageError(_not_to_be_had(image, "its registry gave something else"))
+            reason = "its registry gave something else"
+            raise ImageError(_not_to_be_had(image, reason, user_code))
         return found
 
     def prepared(self, image: Mapping[str, Any]) -> str:
@@ -104,18 +106,19 @@ def names_of(image: str) -> tuple[str, str]:
     return image, path + slash + last.partition(":")[0]
 
 
-def bundled_image(image: str) -> str | None:
+def bundled_image(image: str, *, user_code: bool) -> str | None:
     """The local image of the bundled container that stands for an image of AWS's."""
     try:
-        container = find_container(image, {})
+        container = find_container(image, {}, user_code=user_code)
     except ContainerError:
         return None
-    if container is None or container.runs_user_code:
+    if container is None or (container.runs_user_code and not user_code):
         return None
     return f"{BUNDLED}{container.name}"
 
 
-def _not_to_be_had(image: str, reason: str) -> str:
-    bundled = bundled_image(image)
-    advice = f" Build {bundled} to run it locally." if bundled is not None else ""
+def _not_to_be_had(image: str, reason: str, user_code: bool) -> str:
+    bundled = bundled_image(image, user_code=user_code)
+    name = (bundled or "").removeprefix(BUNDLED)
+    advice = f" To run it locally: tuner images build {name}." if name else ""
     return f"The training image {image!r} is not here and cannot be pulled: {reason}.{advice}"

@@ -75,15 +75,18 @@ def command(job: TrainingJob) -> dict[str, Sequence[str]]:
     return {"command": list(arguments or ("train",))}
 
 
-def mounts(job: TrainingJob, tree: Path, channels: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """The input of a container, which it cannot write to, and its checkpoints."""
-    places = {f"{OPT_ML}/input": tree / "input"}
+def mounts(tree: Path | None, channels: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """The input of a container, which it cannot write to; without a `tree` only channels."""
+    places = {} if tree is None else {f"{OPT_ML}/input": tree / "input"}
     places.update({f"{OPT_ML}/input/data/{name}": view for name, view in channels.items()})
-    found = [_bind(source, target, read_only=True) for target, source in places.items()]
-    if (config := job.spec.checkpoint_config) is not None:
-        target = config.local_path or CHECKPOINTS
-        found.append(_bind(tree / place_in_tree(config), target, read_only=False))
-    return found
+    return [_bind(source, target, read_only=True) for target, source in places.items()]
+
+
+def checkpoint_mounts(job: TrainingJob, tree: Path) -> list[dict[str, Any]]:
+    if (config := job.spec.checkpoint_config) is None:
+        return []
+    target = config.local_path or CHECKPOINTS
+    return [_bind(tree / place_in_tree(config), target, read_only=False)]
 
 
 def _bind(source: Path, target: str, *, read_only: bool) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class ProcessBackend:
         """From now on it `holds` the attempt. Raises OSError."""
         self._places.directory(key).mkdir(parents=True, exist_ok=True)
 
-    def capabilities(self, image: str | None = None) -> Capabilities:
+    def capabilities(self, image: str | None = None, *, user_code: bool = False) -> Capabilities:
         try:
             note = self._without_namespaces()
         except KeeperUnavailable as error:

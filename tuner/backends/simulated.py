@@ -92,7 +92,7 @@ class SimulatedBackend:
     def image_fault(self, image: str, *, user_code: bool) -> str | None:
         return None
 
-    def capabilities(self, image: str | None = None) -> Capabilities:
+    def capabilities(self, image: str | None = None, *, user_code: bool = False) -> Capabilities:
         return Capabilities(images=True, private_opt_ml=True, multiple_instances=True)
 
     # ---- virtual time ------------------------------------------------------------------------

@@ -158,8 +158,8 @@ class Backend(Protocol):
 
     def capacity(self) -> Capacity: ...
 
-    def capabilities(self, image: str | None = None) -> Capabilities:
-        """What it can do for training jobs of an image, or of any."""
+    def capabilities(self, image: str | None = None, *, user_code: bool = False) -> Capabilities:
+        """What it can do for training jobs of an image, or of any; `user_code` as below."""
 
     def image_fault(self, image: str, *, user_code: bool) -> str | None:
         """Why a training image cannot be run here; None when it can. With `user_code` it is

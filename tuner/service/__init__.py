@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tuner.backends.docker_build import ImageBuilds
 from tuner.controller.loop import Controller
 from tuner.controller.suggestions import SuggestionWorker
 from tuner.domain.errors import AwsError, InternalFailure, UnknownOperationException
@@ -70,6 +71,8 @@ OWN: dict[str, Operation] = {
     "GetObject": local.get_object,
     "Images": local.images,
     "Interrupt": training_jobs.interrupt,
+    "BuildImage": local.build_image,
+    "DescribeImageBuild": local.describe_image_build,
     "Doctor": local.doctor,
 }
 """Operations for our own doors."""
@@ -101,6 +104,7 @@ class Service:
             ports=ports,
             controller=controller,
             warm_up=self._suggestions.warm_up,
+            builds=ImageBuilds(),
         )
         self._thread = threading.Thread(target=controller.run, name="controller", daemon=True)
 
@@ -126,8 +130,8 @@ class Service:
         self._ports.close()
 
     def idle(self) -> bool:
-        """Whether every job has ended."""
-        return not self.context.controller.busy
+        """Whether every job and every build of an image has ended."""
+        return not self.context.controller.busy and not self.context.builds.busy
 
     def call(self, target: str, params: Mapping[str, Any], region: str) -> dict[str, Any]:
         """Answer one request. `target` is the X-Amz-Target header; raises AwsError only."""

@@ -9,6 +9,7 @@ from tuner.domain.algorithms import Algorithm
 from tuner.domain.definitions import TrainingJobRequest, TrainingSpec
 from tuner.domain.errors import Fault
 from tuner.domain.jobs import Resources
+from tuner.domain.ports import Capabilities
 from tuner.service.context import Context
 from tuner.store import samples
 from tuner.training import script_mode
@@ -61,12 +62,18 @@ def spec_faults(
     ]
 
 
+def _able(context: Context, spec: TrainingSpec) -> Capabilities:
+    image = spec.algorithm_specification.training_image
+    user_code = script_mode.runs_user_code(spec, script_mode.hyper_parameters_of(spec))
+    return context.ports.backend.capabilities(image, user_code=user_code)
+
+
 def _instance_faults(
     context: Context, spec: TrainingSpec, algorithm: Algorithm | None, path: str
 ) -> Sequence[Fault]:
     """The programs that we bring find each other where hosts have no names, too."""
     count = spec.instance_count
-    able = context.ports.backend.capabilities(spec.algorithm_specification.training_image)
+    able = _able(context, spec)
     bundled = algorithm is not None and algorithm.built_in
     if count > 1 and not able.multiple_instances and not bundled:
         name = context.ports.backend.name
@@ -79,7 +86,7 @@ def _instance_faults(
 
 
 def _isolation_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator[Fault]:
-    able = context.ports.backend.capabilities(spec.algorithm_specification.training_image)
+    able = _able(context, spec)
     if spec.enable_network_isolation and not able.network_isolation:
         text = (
             "EnableNetworkIsolation cannot be enforced for training jobs that run as processes of "
@@ -130,7 +137,7 @@ def _input_faults(context: Context, spec: TrainingSpec, path: str, region: str) 
 
 
 def _command_faults(context: Context, spec: TrainingSpec, path: str) -> Iterator[Fault]:
-    able = context.ports.backend.capabilities(spec.algorithm_specification.training_image)
+    able = _able(context, spec)
     if not able.private_opt_ml and any("/opt/ml" in word for word in script_mode.command_of(spec)):
         text = (
             "ContainerEntrypoint and ContainerArguments name /opt/ml, which training jobs cannot "

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tuner.backends.docker_build import ImageBuilds
 from tuner.controller.loop import Controller
 from tuner.domain.jobs import Scope
 from tuner.service.ports import Ports
@@ -24,6 +25,7 @@ class Context:
     controller: Controller
     warm_up: Callable[[str], None]
     """Have a strategy's libraries loaded before they are needed."""
+    builds: ImageBuilds
 
     def scope(self, region: str) -> Scope:
         return Scope(account=self.settings.account, region=region)

@@ -7,13 +7,15 @@ import importlib.util
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuner.domain.errors import ResourceNotFound, ValidationException
+from tuner.backends.docker_build import DEFAULT_BASE, Build, Unbuildable, image_of, recipe
+from tuner.backends.docker_engine import EngineRefused, EngineUnavailable
+from tuner.domain.errors import ResourceInUse, ResourceNotFound, ValidationException
 from tuner.service.context import Context
-from tuner.training.containers import ContainerError, image_rows
+from tuner.training.containers import Container, ContainerError, bundled_containers, image_rows
 
 Params = Mapping[str, Any]
 
@@ -78,7 +80,8 @@ def _text(params: Params, member: str) -> str:
 
 def images(context: Context, params: Params, region: str) -> dict[str, Any]:
     """Which training images run here, and by which program: a row for each, in the order in
-    which they are searched. `ImageMap` takes the place of the one that this owner has."""
+    which they are searched. `ImageMap` takes the place of the one that this owner has. Of each
+    bundled container whether its own image is built, unless no engine answers (`Note`)."""
     image_map = params.get("ImageMap", context.settings.image_map)
     if not isinstance(image_map, Mapping) or not all(
         isinstance(place, str) for place in image_map.values()
@@ -86,9 +89,10 @@ def images(context: Context, params: Params, region: str) -> dict[str, Any]:
         raise ValidationException("ImageMap must map images to local programs.")
     try:
         rows = image_rows(image_map)
+        bundled = bundled_containers()
     except ContainerError as error:
         raise ValidationException(str(error)) from None
-    return {
+    return _states(context, bundled) | {
         "Images": [
             {
                 "Image": row.image,
@@ -98,6 +102,65 @@ def images(context: Context, params: Params, region: str) -> dict[str, Any]:
             }
             for row in rows
         ]
+    }
+
+
+def _states(context: Context, bundled: Sequence[Container]) -> dict[str, Any]:
+    found = []
+    try:
+        for container in bundled:
+            state = context.builds.state(container)
+            found.append({"Name": container.name, "Image": image_of(container.name), **state})
+    except (EngineUnavailable, EngineRefused) as error:
+        named = [{"Name": item.name, "Image": image_of(item.name)} for item in bundled]
+        return {"Containers": named, "Note": str(error)}
+    return {"Containers": found}
+
+
+def build_image(context: Context, params: Params, region: str) -> dict[str, Any]:
+    """Begin to build the image of the bundled container `Name` from the image `Base`. One that is
+    being built already is told of instead, if it is from the same base."""
+    name, base = _text(params, "Name"), _text({"Base": DEFAULT_BASE, **params}, "Base")
+    try:
+        known = {container.name: container for container in bundled_containers()}
+        if name not in known:
+            names = ", ".join(sorted(known))
+            raise ValidationException(
+                f"There is no bundled container {name!r}: there are {names}."
+            )
+        build = context.builds.start(recipe(known[name], base))
+    except (ContainerError, Unbuildable, OSError) as error:
+        raise ValidationException(str(error)) from None
+    if build.recipe.base != base:
+        raise ResourceInUse(
+            f"{build.recipe.image} is being built from {build.recipe.base}: wait for its end."
+        )
+    return _told(build, 0)
+
+
+def describe_image_build(context: Context, params: Params, region: str) -> dict[str, Any]:
+    """The last build of a container's image, and its steps from the number `FirstStep` on."""
+    name, first = _text(params, "Name"), params.get("FirstStep", 0)
+    if not isinstance(first, int) or first < 0:
+        raise ValidationException("FirstStep must be a number from 0 up.")
+    build = context.builds.find(name)
+    if build is None:
+        raise ResourceNotFound(
+            f"No image of {name!r} was built since the owner of this home began."
+        )
+    return _told(build, first)
+
+
+def _told(build: Build, first: int) -> dict[str, Any]:
+    status = build.status  # read first: no step comes after the end
+    return {
+        "Name": build.recipe.name,
+        "Image": build.recipe.image,
+        "Base": build.recipe.base,
+        "Status": status,
+        "Steps": build.steps[first:],
+        "FailureReason": build.failure,
+        "Output": list(build.output) if status == "Failed" else [],
     }
 
 

@@ -7,7 +7,8 @@ A container is a directory with a manifest `container.json`:
      "command": ["{python}", "{directory}/train"],
      "metrics": [{"Name": "...", "Regex": "...", "Objective": "Maximize" | "Minimize" | null}]}
 
-`runs_user_code` true marks the one that runs a user's script, in whatever image of AWS's.
+`runs_user_code` true marks the one that runs a user's script, in whatever image of AWS's. With
+`build_with`, its image is built from those directories of `containers/`, too.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Container:
     command: tuple[str, ...]
     algorithm: Algorithm
     runs_user_code: bool = False
+    build_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,8 @@ def _parse(document: Any, directory: Path, state: tuple[int, int]) -> _Manifest:
     places = {"{python}": sys.executable, "{directory}": str(directory)}
     words = tuple(_filled(word, places) for word in command)
     algorithm = Algorithm(name=name, built_in=built_in, metrics=_metrics(document))
-    container = Container(name, directory, words, algorithm, user_code)
+    build_with = tuple(_strings(document, "build_with"))
+    container = Container(name, directory, words, algorithm, user_code, build_with)
     return _Manifest(state, container, tuple(_strings(document, "repositories")))
 
 

@@ -1,0 +1,48 @@
+"""Inputs that a program may write to: copied into its container rather than mounted.
+
+The drivers of SageMaker's SDK v3 come in channels, make themselves executable and leave a file
+in /opt/ml/input.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tuner.domain.jobs import TrainingJob
+
+MAX_COPIED_BYTES = 64 << 20
+"""A channel that holds more is data, and is mounted like that of any other job."""
+
+
+def copied(job: TrainingJob, channels: Mapping[str, Path]) -> dict[str, Path] | None:
+    """The channels that are to be copied with all of /opt/ml/input; None where nothing is: only
+    jobs with an entry point of their own expect that."""
+    if not job.spec.algorithm_specification.container_entrypoint:
+        return None
+    return {name: view for name, view in channels.items() if _size(view) <= MAX_COPIED_BYTES}
+
+
+def archive(tree: Path, channels: Mapping[str, Path]) -> bytes:
+    """A tar archive of `input` with these channels; whatever user the image runs as may write."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", dereference=True) as writer:
+        for name in ("input", "input/data"):
+            writer.add(tree / name, name, recursive=False, filter=_writable)
+        writer.add(tree / "input" / "config", "input/config", filter=_writable)
+        for name, view in channels.items():
+            writer.add(view, f"input/data/{name}", filter=_writable)
+    return packed.getvalue()
+
+
+def _writable(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o777 if member.isdir() else 0o666
+    return member
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
