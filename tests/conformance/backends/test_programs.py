@@ -261,10 +261,10 @@ def test_entrypoint_and_arguments_replace_the_command(stage: Stage) -> None:
 def test_a_program_that_is_missing_says_so(stage: Stage) -> None:
     job = stage.job("", entrypoint=("/no/such-program",))
     end = stage.run(job)["algo-1"]
-    assert (end.code, end.cause) == (
-        127,
-        "cannot start such-program: No such file or directory",
-    )
+    assert end.code == 127
+    assert end.cause is not None
+    assert end.cause.startswith("cannot start ")
+    assert end.cause.endswith("such-program: No such file or directory")
     (said,) = stage.texts(job)
     assert "/no/such-program" in said
 
