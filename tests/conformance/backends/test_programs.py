@@ -266,7 +266,7 @@ def test_a_program_that_is_missing_says_so(stage: Stage) -> None:
     assert end.cause.startswith("cannot start ")
     assert end.cause.endswith("such-program: No such file or directory")
     (said,) = stage.texts(job)
-    assert "/no/such-program" in said
+    assert "such-program" in said
 
 
 def test_a_program_over_its_memory_is_killed_with_the_cause(stage: Stage) -> None:
