@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.conformance.backends.docker_stage import DockerStage, client
 from tests.conformance.backends.stage import with_image
@@ -69,6 +70,21 @@ def test_a_container_removed_from_outside_is_noticed_within_a_second(
         assert told.failure.kind is FailureKind.INTERNAL
     else:
         assert told.code == -9
+
+
+def test_containers_that_others_remove_at_the_same_time_are_gone_afterwards(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    job = stage.job("import time; print('up', flush=True); time.sleep(60)", instances=3)
+    stage.start(job)
+    stage.wait_for_line(job, "up")
+    with ThreadPoolExecutor(12) as others:
+        for item in stage.containers(job) * 4:
+            others.submit(item.remove, force=True)
+        stage.backend.release(job.key)
+        stage.wait(lambda: not stage.backend.holds(job.key))
+    assert stage.containers(job) == []
 
 
 def test_a_prepared_container_that_is_gone_at_its_launch_is_an_internal_error(
