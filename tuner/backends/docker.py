@@ -22,7 +22,7 @@ from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailabl
 from tuner.backends.docker_images import ImageError, Images
 from tuner.backends.docker_life import Closing, EngineLife
 from tuner.backends.docker_network import Wiring, wire
-from tuner.backends.docker_outputs import fetch
+from tuner.backends.docker_outputs import discard, fetch
 from tuner.backends.docker_watch import Container, Lost, moment, was_started
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
@@ -318,12 +318,15 @@ class DockerBackend:
     def _collect(self, job: TrainingJob) -> None:
         ids, trees = self._ids(job), self._trees(job)
         self._checkpoints.finish(job, trees)
-        for host, tree in trees.items():
-            try:
+        try:
+            for host, tree in trees.items():
                 fetch(self._engine, ids[host], tree, plan.volume_bytes(job))
-            except Missing as error:
-                raise Lost(_GONE) from error
-        text = outputs.collect(job, trees, self._objects)
+            text = outputs.collect(job, trees, self._objects)
+        except Missing as error:
+            raise Lost(_GONE) from error
+        except (OSError, OutputError):
+            discard(trees.values())  # on a full disk even the fault could not be written down
+            raise
         self._tell(Collected(key=job.key, failure_text=text))
 
     def _trees(self, job: TrainingJob) -> dict[str, Path]:
