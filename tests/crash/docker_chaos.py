@@ -49,7 +49,9 @@ while step < {STEPS} and not leaving:
         draft = kept.with_suffix(".sagemaker-ignore")
         draft.write_text(str(step))
         draft.replace(kept)
-    print("loss=%d" % step, flush=True)
+    print("step %d" % step, flush=True)
+if step == {STEPS}:
+    print("loss=%d" % step)
 pathlib.Path("/opt/ml/model/run").write_text(run)
 print("end", run, flush=True)
 """
