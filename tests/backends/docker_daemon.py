@@ -16,9 +16,6 @@ from tuner.backends.docker_engine import Engine, EngineUnavailable
 PATIENCE = 60.0
 
 
-_SUBNET = "198.18.77.1/24"
-
-
 class Daemon:
     """Its bridge has a name of its own, and leads nowhere: without one, an engine removes the
     bridge of the machine's engine."""
@@ -28,8 +25,9 @@ class Daemon:
             pytest.skip("needs docker: an engine of its own needs dockerd and root")
         self._directory = directory
         self._bridge = f"amtl{os.getpid()}"
+        subnet = f"198.18.{os.getpid() % 256}.1/24"  # reserved for tests (RFC 2544)
         _ip("link", "add", self._bridge, "type", "bridge")
-        _ip("addr", "add", _SUBNET, "dev", self._bridge)
+        _ip("addr", "add", subnet, "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
         self.address = f"unix://{directory}/s"
         self._process: subprocess.Popen[bytes] | None = None

@@ -6,12 +6,13 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.backends.docker_stage import BASE, DockerStage, build
-from tests.conformance.backends.stage import BUCKET, with_image
+from tests.conformance.backends.stage import BUCKET, changed, with_image
 from tuner.backends.docker_outputs import unpack, writable_directories
 from tuner.domain.ports import Collected, Faulted
 from tuner.training.outputs import OutputError
@@ -98,6 +99,19 @@ def test_outputs_of_a_container_that_somebody_removed_are_lost_with_a_word(
     stage.containers(job)[0].remove(force=True)
     stage.backend.collect(job)
     assert "removed by somebody else" in stage.first(Faulted, job.key).failure.text
+
+
+def test_outputs_that_there_is_no_room_for_take_none(docker_stage: DockerStage) -> None:
+    stage = docker_stage
+    job = stage.job("open('/opt/ml/model/weights', 'wb').truncate(2 << 30)")
+    assert job.spec.resource_config is not None
+    config = replace(job.spec.resource_config, volume_size_in_gb=1)
+    job = changed(job, resource_config=config)
+    stage.run(job)
+    stage.backend.collect(job)
+    assert "there is room for" in stage.first(Faulted, job.key).failure.text
+    tree = stage.attempts() / "1-1" / "algo-1" / "ml"
+    assert not (tree / "model").exists()
 
 
 def packed(*members: tuple[str, bytes, str | bytes]) -> Iterator[bytes]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from tests.conformance.backends.docker_stage import DockerStage, client
-from tests.conformance.backends.stage import with_image
+from tests.conformance.backends.stage import BUCKET, with_image
+from tuner.domain.definitions import CheckpointConfig
 from tuner.domain.ports import Faulted, InstanceExited, Started
 from tuner.domain.statuses import FailureKind
 
@@ -69,6 +73,51 @@ def test_a_container_removed_from_outside_is_noticed_within_a_second(
         assert told.failure.kind is FailureKind.INTERNAL
     else:
         assert told.code == -9
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_checkpoints_of_a_container_that_is_gone_are_stored_before_its_fault_is_told(
+    docker_stage: DockerStage, watched: bool
+) -> None:
+    stage = docker_stage
+    job = stage.job(
+        """
+        import pathlib, time
+        for number in range(300):
+            pathlib.Path(f"/opt/ml/checkpoints/{number}").touch()
+        print("up", flush=True)
+        time.sleep(60)
+        """,
+        checkpoints=CheckpointConfig(s3_uri=f"s3://{BUCKET}/saved"),
+    )
+    stage.start(job)
+    stage.wait_for_line(job, "up")
+    if not watched:
+        stage.backend.close()
+    stage.containers(job)[0].remove(force=True)
+    if not watched:
+        stage.replace_owner()
+        stage.backend.launch(job)
+    stage.wait(lambda: any(isinstance(e, InstanceExited | Faulted) for e in stage.events))
+    if not any(isinstance(event, Faulted) for event in stage.events):
+        stage.backend.collect(job)
+    stage.first(Faulted, job.key)
+    assert len(list(stage.objects.list(BUCKET, "saved/"))) == 300
+
+
+def test_containers_that_others_remove_at_the_same_time_are_gone_afterwards(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    job = stage.job("import time; print('up', flush=True); time.sleep(60)", instances=3)
+    stage.start(job)
+    stage.wait_for_line(job, "up")
+    with ThreadPoolExecutor(12) as others:
+        for item in stage.containers(job) * 4:
+            others.submit(item.remove, force=True)
+        stage.backend.release(job.key)
+        stage.wait(lambda: not stage.backend.holds(job.key))
+    assert stage.containers(job) == []
 
 
 def test_a_prepared_container_that_is_gone_at_its_launch_is_an_internal_error(

@@ -16,6 +16,7 @@ from tests.conformance.backends.docker_stage import BASE, DockerStage, client
 from tests.conformance.backends.stage import changed, with_image
 from tuner.backends import docker_life
 from tuner.backends.docker_engine import Engine
+from tuner.backends.docker_watch import ended_by_engine
 from tuner.domain.jobs import TrainingJob
 from tuner.domain.ports import Faulted, Prepared, Started
 from tuner.domain.statuses import FailureKind
@@ -25,6 +26,10 @@ import time
 for number in range({lines}):
     print(number, flush=True)
     time.sleep(0.01)
+"""
+ENDS_WELL = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 """
 
 
@@ -52,8 +57,9 @@ def restart_stage(daemon: Daemon, tmp_path: Path) -> Iterator[RestartStage]:
     stage.close()
 
 
-def counting(stage: DockerStage, lines: int = 100_000) -> TrainingJob:
-    job = stage.job("", entrypoint=("python3", "-c", COUNT.format(lines=lines)))
+def counting(stage: DockerStage, lines: int = 100_000, before: str = "") -> TrainingJob:
+    program = before + COUNT.format(lines=lines)
+    job = stage.job("", entrypoint=("python3", "-c", program))
     return changed(with_image(job, BASE), enable_network_isolation=True)
 
 
@@ -80,6 +86,45 @@ def test_a_restart_of_the_engine_is_an_internal_error_that_may_be_retried(
     assert "the Docker engine was restarted" in failure.text
     again = replace(counting(stage, 20), attempt=2)
     assert stage.run(again)["algo-1"].code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_that_no_owner_saw_is_the_same_internal_error(
+    restart_stage: RestartStage, daemon: Daemon, number: signal.Signals
+) -> None:
+    stage = restart_stage
+    job = counting(stage, before=ENDS_WELL)
+    started(stage, job)
+    stage.backend.close()
+    daemon.stop(number)
+    daemon.start()
+    stage.replace_owner()
+    stage.backend.adopt([job])
+    failure = stage.first(Faulted, job.key).failure
+    assert failure.kind is FailureKind.INTERNAL
+    assert "the Docker engine was restarted" in failure.text
+
+
+def test_what_ends_after_a_restart_ends_as_ever(
+    restart_stage: RestartStage, daemon: Daemon
+) -> None:
+    stage = restart_stage
+    job = counting(stage, 20)
+    stage.backend.prepare(job)
+    stage.first(Prepared, job.key)
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    assert stage.run(job)["algo-1"].code == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds_before", "by_it"),
+    [(0, 5, True), (0, -5, False), (0, 3600, False), (-15, 3600, True), (255, 3600, True)],
+)
+def test_an_engine_has_ended_what_ended_with_it_or_by_a_signal(
+    code: int, seconds_before: float, by_it: bool
+) -> None:
+    assert ended_by_engine(code, 10_000.0 - seconds_before, began=10_000.0) is by_it
 
 
 def test_with_live_restore_the_program_goes_on_and_no_line_is_lost(

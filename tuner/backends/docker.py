@@ -23,7 +23,7 @@ from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailabl
 from tuner.backends.docker_images import ImageError, Images
 from tuner.backends.docker_life import Closing, EngineLife
 from tuner.backends.docker_network import Wiring, wire
-from tuner.backends.docker_outputs import fetch
+from tuner.backends.docker_outputs import discard, fetch
 from tuner.backends.docker_watch import Container, Lost, moment, was_started
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
@@ -288,8 +288,8 @@ class DockerBackend:
         if (attempt := self._running.get(job.key)) is not None:
             attempt.report()
             return
-        ids, hosts = self._ids(job), hosts_of(job)
         self._checkpoints.watch(job, self._trees(job))
+        ids, hosts = self._ids(job), hosts_of(job)
         started = [self._started(host, ids[host]) for host in hosts]
         attempt = RunningAttempt(
             job.key,
@@ -330,12 +330,15 @@ class DockerBackend:
     def _collect(self, job: TrainingJob) -> None:
         ids, trees = self._ids(job), self._trees(job)
         self._checkpoints.finish(job, trees)
-        for host, tree in trees.items():
-            try:
+        try:
+            for host, tree in trees.items():
                 fetch(self._engine, ids[host], tree, plan.volume_bytes(job))
-            except Missing as error:
-                raise Lost(_GONE) from error
-        text = outputs.collect(job, trees, self._objects)
+            text = outputs.collect(job, trees, self._objects)
+        except Missing as error:
+            raise Lost(_GONE) from error
+        except (OSError, OutputError):
+            discard(trees.values())  # on a full disk even the fault could not be written down
+            raise
         self._tell(Collected(key=job.key, failure_text=text))
 
     def _trees(self, job: TrainingJob) -> dict[str, Path]:
@@ -435,17 +438,22 @@ class DockerBackend:
                 kind, text = FailureKind.INTERNAL, _internal(repr(error))
         if (attempt := self._running.pop(key, None)) is not None:
             attempt.close()
-        self._lanes.submit(key, partial(self._end_all, key))
-        self._tell(Faulted(key=key, failure=Failure(kind=kind, text=text)))
+        fault = Faulted(key=key, failure=Failure(kind=kind, text=text))
+        self._lanes.submit(key, partial(self._end_all, fault))
 
-    def _end_all(self, key: AttemptKey) -> None:
-        """Kill what may still run of an attempt that has faulted, and store what it left."""
+    def _end_all(self, fault: Faulted) -> None:
+        """Kill what may still run of an attempt, store what it left, and only then tell of its
+        fault: the next attempt goes on from that."""
+        key = fault.key
         try:
             for item in self._life.patiently(partial(self._containers, key)).values():
                 self._engine.kill(item["Id"])
         except (EngineUnavailable, EngineRefused, Closing) as error:
             _log.warning("attempt %s cannot be ended before its removal: %s", key, error)
-        self._checkpoints.give_up(key)
+        try:
+            self._checkpoints.give_up(key)
+        finally:
+            self._tell(fault)
 
     def _tell(self, event: Event) -> None:
         if (post := self._post) is not None:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -99,6 +100,16 @@ class Engine:
         with self._api() as api:
             found: Mapping[str, Any] = api.info()
             return found
+
+    def began(self) -> float | None:
+        """When the engine's process began (epoch seconds): it makes its default bridge anew.
+        None for an engine without one."""
+        with self._api() as api:
+            try:
+                stamp = api.inspect_network("bridge")["Created"]
+            except _errors().NotFound:
+                return None
+        return datetime.fromisoformat(stamp).timestamp()
 
     def close(self) -> None:
         with self._lock:
@@ -227,8 +238,15 @@ class Engine:
             api.kill(container)
 
     def remove(self, container: str) -> None:
+        """Returns when it is gone, also where somebody else removes it at this moment."""
         with self._api() as api, contextlib.suppress(_errors().NotFound):
-            api.remove_container(container, force=True, v=True)
+            try:
+                api.remove_container(container, force=True, v=True)
+            except _errors().APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                api.wait(container, condition="removed")
+                api.remove_container(container, force=True, v=True)
 
     def log(self, container: str, since: int, *, follow: bool) -> LogStream:
         """Frames of both streams with time stamps, from the second `since` on."""

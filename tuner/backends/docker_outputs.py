@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -46,6 +46,13 @@ def fetch(engine: Engine, container: str, tree: Path, limit: int) -> None:
                 limit -= unpack(engine.archive(container, f"{OPT_ML}/{name}"), target, limit)
         except Missing:
             engine.state(container)  # which is there: the program removed the directory
+
+
+def discard(trees: Iterable[Path]) -> None:
+    """Remove what was fetched; the containers still have it."""
+    for tree in trees:
+        for name in _FETCHED:
+            shutil.rmtree(tree / name, ignore_errors=True)
 
 
 def _is_untouched(engine: Engine, container: str, name: str) -> bool:

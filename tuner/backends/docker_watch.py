@@ -24,6 +24,10 @@ _LAST_SIGNAL = 64
 _CANNOT_START = re.compile(rb"\[FATAL tini \(\d+\)\] exec (.*) failed: (.*)")
 _CANNOT_START_CODES = (126, 127)
 _NOT_ENDED_YET = 0.05
+_UNKNOWN_END = 255
+"""What an engine notes for a container whose end it has not seen."""
+_SHUTDOWN_SECONDS = 600.0
+"""How long before an engine began again the shutdown of the former one may have been."""
 
 
 class Lost(Exception):
@@ -111,7 +115,10 @@ class Watch:
             elif self._life.patiently(partial(self._read, follow=False)):
                 # A last line without a newline is written down after whoever follows has been
                 # told of the end, but before the engine calls the container ended.
-                return self._end(state)
+                end = self._end(state)
+                if self._life.patiently(partial(self._is_of_the_engine, end)):
+                    raise Lost(RESTARTED)
+                return end
         raise Lost("nobody waits for it any more")
 
     def _state(self) -> Mapping[str, Any]:
@@ -159,6 +166,12 @@ class Watch:
             self._last = line.text
             yield line
 
+    def _is_of_the_engine(self, end: End) -> bool:
+        """Whether the engine was restarted since, and may have caused the end."""
+        if end.cause is not None or (began := self._life.engine.began()) is None:
+            return False
+        return ended_by_engine(end.code, end.time, began=began) and not self._keeps_containers()
+
     def _end(self, state: Mapping[str, Any]) -> End:
         code = state["ExitCode"]
         cause = None
@@ -175,6 +188,19 @@ def exit_code(status: int) -> int:
     if _SIGNAL_BASE < status <= _SIGNAL_BASE + _LAST_SIGNAL:
         return _SIGNAL_BASE - status
     return status
+
+
+def ended_by_engine(code: int, finished: float, *, began: float) -> bool:
+    """Whether a container may have been ended by an engine that went down, or by the one that
+    came up after it and `began` (epoch seconds) later than the container `finished`.
+
+    They send SIGTERM first, so a program may have ended by itself, with any code: nobody can
+    tell if that was shortly before. Long before, only a signal is a sign of it: the machine may
+    have been off in between.
+    """
+    if finished > began:
+        return False
+    return code < 0 or code == _UNKNOWN_END or began - finished < _SHUTDOWN_SECONDS
 
 
 def was_started(state: Mapping[str, Any]) -> bool:
