@@ -160,6 +160,16 @@ def test_a_hard_link_out_of_the_directory_is_left_out(tmp_path: Path) -> None:
     assert list(target.iterdir()) == []
 
 
+def test_holes_take_no_room(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    content = b"start" + bytes(5 << 20) + b"end" + bytes(3 << 20)
+    archive = b"".join(packed(TOP, ("model/a", tarfile.REGTYPE, content)))
+    assert unpack(iter([archive]), target, 1 << 30) == len(content)
+    assert (target / "a").read_bytes() == content
+    assert (target / "a").stat().st_blocks * 512 <= 3 << 20
+
+
 def test_more_than_there_is_room_for_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "model"
     target.mkdir()

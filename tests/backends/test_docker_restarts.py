@@ -15,8 +15,9 @@ from tests.backends.docker_daemon import Daemon
 from tests.conformance.backends.docker_stage import BASE, DockerStage, client
 from tests.conformance.backends.stage import changed, with_image
 from tuner.backends import docker_life
-from tuner.backends.docker_engine import Engine
-from tuner.backends.docker_watch import ended_by_engine
+from tuner.backends.docker_engine import Engine, EngineUnavailable
+from tuner.backends.docker_start import note_launch
+from tuner.backends.docker_watch import ended_by_engine, was_started
 from tuner.domain.jobs import TrainingJob
 from tuner.domain.ports import Faulted, Prepared, Started
 from tuner.domain.statuses import FailureKind
@@ -103,6 +104,50 @@ def test_a_restart_that_no_owner_saw_is_the_same_internal_error(
     failure = stage.first(Faulted, job.key).failure
     assert failure.kind is FailureKind.INTERNAL
     assert "the Docker engine was restarted" in failure.text
+
+
+class DyingEngine(Engine):
+    """The first container that it is to start may run when the engine is back, or not."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        super().__init__(20.0, daemon.address)
+        self._daemon = daemon
+
+    def start(self, container: str) -> None:
+        self._daemon.stop(signal.SIGKILL)
+        self._daemon.start()
+        raise EngineUnavailable("it was killed while it served the request")
+
+
+def test_a_container_that_an_engine_may_have_started_and_forgotten_is_not_started_again(
+    restart_stage: RestartStage, daemon: Daemon
+) -> None:
+    stage = restart_stage
+    stage.make_engine = lambda: DyingEngine(daemon)
+    stage.replace_owner()
+    job = counting(stage, 20)
+    stage.backend.prepare(job)
+    stage.first(Prepared, job.key)
+    stage.backend.launch(job)
+    failure = stage.first(Faulted, job.key).failure
+    assert failure.kind is FailureKind.INTERNAL
+    assert "the Docker engine was restarted" in failure.text
+
+
+def test_a_launch_that_an_owner_did_not_live_to_see_is_made_by_the_next(
+    restart_stage: RestartStage, daemon: Daemon
+) -> None:
+    stage = restart_stage
+    job = counting(stage, 20)
+    stage.backend.prepare(job)
+    stage.first(Prepared, job.key)
+    container = next(iter(stage.engine.containers(f"amtlocal.home={stage.home_id}")))["Id"]
+    note_launch(stage.engine, stage.attempts() / str(job.key))
+    stage.replace_owner()
+    stage.backend.adopt([job])
+    stage.backend.launch(job)
+    assert stage.exits(job)["algo-1"].code == 0
+    assert was_started(stage.engine.state(container))
 
 
 def test_what_ends_after_a_restart_ends_as_ever(

@@ -123,24 +123,22 @@ class Chaos:
         """The containers that were killed or removed, and of which training job they were."""
 
     def unleash(self) -> None:
-        """Until all tuning jobs have ended; the owner is killed three times and the engine once,
-        each at some share of the work, and the last owner while the engine is away."""
+        """Until all tuning jobs have ended. Each at some share of the work, the owner is killed
+        three times, one of them while the engine is away, which is killed, and ended once."""
+        acts = [self._kill_owner, self._kill_owner, self._restart_engine, self.end_owner]
+        self._chance.shuffle(acts)
         total = sum(self._budget.values())
-        shares = sorted(self._chance.uniform(0.1, 0.8) for _ in range(3))
-        moments = [round(total * share) for share in shares]
+        shares = sorted(self._chance.uniform(0.1, 0.8) for _ in acts)
+        due = [(round(total * share), act) for share, act in zip(shares, acts, strict=True)]
         kill_at = time.monotonic() + self._chance.uniform(0.5, 2.0)
         while (ended := self._ended()) is not None:
-            if moments and ended >= moments[0]:
-                moments.pop(0)
-                if moments:
-                    self._kill_owner()
-                else:
-                    self._restart_engine()
+            if due and ended >= due[0][0]:
+                due.pop(0)[1]()
             if time.monotonic() > kill_at:
                 self._kill_container()
                 kill_at = time.monotonic() + self._chance.uniform(0.5, 3.0)
             time.sleep(0.05)
-        assert not moments
+        assert not due
 
     def end_owner(self) -> None:
         pid = owner_pid(self.settings.home)

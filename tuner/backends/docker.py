@@ -24,7 +24,8 @@ from tuner.backends.docker_images import ImageError, Images
 from tuner.backends.docker_life import Closing, EngineLife
 from tuner.backends.docker_network import Wiring, wire
 from tuner.backends.docker_outputs import discard, fetch
-from tuner.backends.docker_watch import Container, Lost, moment, was_started
+from tuner.backends.docker_start import start
+from tuner.backends.docker_watch import Container, Lost
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
 from tuner.backends.removal import remove_tree
@@ -290,7 +291,7 @@ class DockerBackend:
             return
         self._checkpoints.watch(job, self._trees(job))
         ids, hosts = self._ids(job), hosts_of(job)
-        started = [self._started(host, ids[host]) for host in hosts]
+        started = [self._started(job.key, host, ids[host]) for host in hosts]
         attempt = RunningAttempt(
             job.key,
             [Container(ids[host], host, job.resources.memory_mib) for host in hosts],
@@ -314,18 +315,14 @@ class DockerBackend:
         self._made[job.key] = found
         return found
 
-    def _started(self, host: str, container: str) -> float:
+    def _started(self, key: AttemptKey, host: str, container: str) -> float:
         """Start a container, unless it was started before; when that was."""
         try:
-            state = self._engine.state(container)
-            if was_started(state):
-                return moment(state["StartedAt"])
-            self._engine.start(container)
+            return start(self._engine, container, self._places.directory(key))
         except Missing as error:
             raise Lost(_GONE) from error
         except EngineRefused as error:
             raise EngineRefused(f"{host} cannot be started: {error}") from error
-        return time.time()
 
     def _collect(self, job: TrainingJob) -> None:
         ids, trees = self._ids(job), self._trees(job)

@@ -8,7 +8,7 @@ import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, BinaryIO, cast
 
 from tuner.backends.docker_engine import Engine, Missing
 from tuner.training.opt_ml import OPT_ML, WRITTEN
@@ -18,6 +18,7 @@ _UNTOUCHED = 1.0
 """The time of modification that our directories are given; the program's own are later."""
 _FETCHED = ("model", "output")
 _BLOCK = 1 << 20
+_ZEROS = bytes(_BLOCK)
 
 
 def writable_directories() -> bytes:
@@ -107,9 +108,19 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, top: P
         content = archive.extractfile(member)
         assert content is not None
         with path.open("xb") as file:
-            shutil.copyfileobj(content, file, _BLOCK)
+            _copy(content, file)
             os.fchmod(file.fileno(), member.mode & 0o777 | 0o600)
         os.utime(path, (member.mtime, member.mtime))
+
+
+def _copy(content: IO[bytes], file: BinaryIO) -> None:
+    """Zeros become holes: the archive of a file with holes has them all."""
+    while block := content.read(_BLOCK):
+        if block == _ZEROS[: len(block)]:
+            file.seek(len(block), os.SEEK_CUR)
+        else:
+            file.write(block)
+    file.truncate()
 
 
 class _Stream(io.RawIOBase):

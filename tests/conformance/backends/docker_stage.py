@@ -63,13 +63,13 @@ class DockerStage(Stage):
     private = True
 
     def __init__(self, home: Path, make_engine: Callable[[], Engine] = Engine) -> None:
-        self._make_engine = make_engine
+        self.make_engine = make_engine
         super().__init__(home)
 
     backend: DockerBackend
 
     def owner(self) -> DockerBackend:
-        self.engine = self._make_engine()
+        self.engine = self.make_engine()
         backend = DockerBackend(
             self.home,
             self.objects,
@@ -116,7 +116,7 @@ stage = DockerStage(Path({str(self.home)!r}))"""
     def close(self) -> None:
         super().close()
         label = f"amtlocal.home={self.home_id}"
-        engine = self._make_engine()
+        engine = self.make_engine()
         assert not engine.containers(label)
         assert not engine.networks(label)
         engine.close()
