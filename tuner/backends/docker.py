@@ -184,7 +184,7 @@ class DockerBackend:
         self._output.set()
         for attempt in list(self._running.values()):
             attempt.close()
-        self._lanes.close()
+        self._lanes.close(wait=False)  # a busy engine may take a minute, and acts are idempotent
         self._checkpoints.close()
         with contextlib.suppress(EngineUnavailable, EngineRefused):
             self._images.remove_prepared()

@@ -76,6 +76,7 @@ class Engine:
         self._address = address
         self._lock = threading.Lock()
         self._client: Any = None
+        self._events: Any = None
 
     # ---- the engine itself ----------------------------------------------------------------------
 
@@ -93,7 +94,8 @@ class Engine:
     def await_end(self, label: str) -> None:
         """Return when the engine's process ends, or cuts the connection for another reason."""
         with self._api() as api:
-            for _ in api.events(filters={"label": label}):
+            self._events = api.events(filters={"label": label})
+            for _ in self._events:
                 pass
 
     def info(self) -> Mapping[str, Any]:
@@ -113,6 +115,9 @@ class Engine:
 
     def close(self) -> None:
         with self._lock:
+            if self._events is not None:
+                with contextlib.suppress(Exception):  # it may be anywhere between open and closed
+                    self._events.close()
             if self._client is not None:
                 self._client.close()
 

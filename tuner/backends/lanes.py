@@ -38,11 +38,11 @@ class Lanes:
         with self._idle:
             self._idle.wait_for(lambda: not self._waiting, timeout)
 
-    def close(self) -> None:
-        """Wait for the tasks that run; what waits is dropped."""
+    def close(self, *, wait: bool = True) -> None:
+        """What waits is dropped; `wait` for the tasks that run."""
         with self._lock:
             self._closed = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=wait, cancel_futures=True)
 
     def _run(self, key: AttemptKey, task: Callable[[], None]) -> None:
         try:

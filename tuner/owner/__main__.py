@@ -114,7 +114,8 @@ def _own(settings: Settings, lock: int, report: Report) -> int:
     signal.signal(signal.SIGINT, lambda number, frame: owner.end())
     report(True)
     owner.run()
-    return 0
+    logging.shutdown()
+    os._exit(0)  # threads that wait for somebody else, such as a container engine, end here
 
 
 if __name__ == "__main__":
