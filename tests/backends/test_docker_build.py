@@ -89,7 +89,7 @@ def test_every_bundled_container_can_be_built() -> None:
         (XGBOOST, True, "amtlocal/script"),
         (SKLEARN, True, "amtlocal/script"),
         (SKLEARN, False, None),
-        ("quay.io/me/mine:1", True, None),
+        ("registry.example.com/me/mine:1", True, None),
     ],
 )
 def test_which_bundled_image_stands_for_one_of_aws(

@@ -250,8 +250,8 @@ def test_a_launcher_that_is_switched_off_is_no_fault(home: Home) -> None:
 
 def test_an_image_that_nobody_knows_is_refused_with_the_way_to_map_it(home: Home) -> None:
     with pytest.raises(ValidationException, match=r"`tuner images`.*TUNER_IMAGE_MAP") as refused:
-        home.call("CreateTrainingJob", **script_job("unknown", "quay.io/me/mine:1"))
-    assert "quay.io/me/mine:1" in refused.value.message
+        home.call("CreateTrainingJob", **script_job("unknown", "registry.example.com/me/mine:1"))
+    assert "registry.example.com/me/mine:1" in refused.value.message
 
 
 def test_metrics_of_a_script_come_from_the_user(home: Home) -> None:

@@ -79,7 +79,7 @@ def test_a_mapped_directory_without_a_program_is_refused(tmp_path: Path) -> None
 
 
 def test_an_unknown_image_has_no_container() -> None:
-    assert find_container("quay.io/somebody/something:latest", {}) is None
+    assert find_container("registry.example.com/somebody/something:latest", {}) is None
 
 
 @pytest.mark.parametrize(
