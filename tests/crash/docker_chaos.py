@@ -40,6 +40,8 @@ mounts = pathlib.Path("/proc/self/mountinfo").read_text()
 container = re.search("/containers/([0-9a-f]{{64}})/", mounts)[1]
 with socket.create_connection(tuple(os.environ["WITNESS"].split(":")), 20) as witness:
     witness.sendall(json.dumps([name, container, run]).encode())
+    witness.shutdown(socket.SHUT_WR)
+    witness.recv(1)
 kept = pathlib.Path("/opt/ml/checkpoints", name)
 step = int(kept.read_text()) if kept.exists() else 0
 while step < {STEPS} and not leaving:
@@ -79,10 +81,13 @@ class Witness:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._socket.accept()
-                with connection, connection.makefile("rb") as told:
-                    connection.settimeout(20)
-                    with contextlib.suppress(OSError, ValueError):  # killed while it told
-                        self.starts.append(Start(*json.loads(told.read())))
+                threading.Thread(target=self._hear, args=(connection,), daemon=True).start()
+
+    def _hear(self, connection: socket.socket) -> None:
+        """The program goes on when it has been heard; one that was killed meanwhile is not."""
+        with contextlib.suppress(OSError, ValueError), connection:
+            connection.settimeout(20)
+            self.starts.append(Start(*json.loads(connection.makefile("rb").read())))
 
     def close(self) -> None:
         self._socket.close()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import Any
 
 from tuner.backends.attempt import out_of_memory
@@ -179,7 +180,7 @@ class Watch:
             cause = out_of_memory(self._container.memory_mib << 20)
         elif code in _CANNOT_START_CODES and (found := _CANNOT_START.fullmatch(self._last)):
             program, reason = (part.decode(errors="replace") for part in found.groups())
-            cause = f"cannot start {program}: {reason}"
+            cause = f"cannot start {PurePosixPath(program).name}: {reason}"
         return End(exit_code(code), moment(state["FinishedAt"]), cause)
 
 
