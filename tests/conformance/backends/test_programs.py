@@ -251,6 +251,19 @@ def test_a_missing_input_is_the_clients_fault(stage: Stage) -> None:
     assert failure.text.startswith("Data download failed:No S3 objects found")
 
 
+def test_a_fault_of_this_machine_names_none_of_its_paths(stage: Stage) -> None:
+    job = stage.job("")
+    in_the_way = stage.attempts() / str(job.key)
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.write_text("")
+    stage.backend.prepare(job)
+    failure = stage.first(Faulted, job.key).failure
+    in_the_way.unlink()
+    assert failure.kind is FailureKind.INTERNAL
+    assert "Not a directory" in failure.text
+    assert str(stage.home) not in failure.text
+
+
 def test_entrypoint_and_arguments_replace_the_command(stage: Stage) -> None:
     show = "import sys; print(sys.argv[1:])"
     job = stage.job("", entrypoint=(stage.python, "-c", show), arguments=("--depth", "3"))
