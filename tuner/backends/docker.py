@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuner.backends import docker_inputs
+from tuner.backends import docker_inputs, failures
 from tuner.backends import docker_plan as plan
 from tuner.backends.docker_attempt import RunningAttempt
 from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable, Missing
@@ -29,7 +29,7 @@ from tuner.backends.docker_watch import Container, Lost
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
 from tuner.backends.removal import remove_tree
-from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
+from tuner.domain.jobs import AttemptKey, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
     Capacity,
@@ -43,7 +43,7 @@ from tuner.domain.ports import (
     Reach,
     unreachable,
 )
-from tuner.domain.statuses import FailureKind, SecondaryStatus
+from tuner.domain.statuses import SecondaryStatus
 from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.checkpoints import CheckpointError, Checkpoints, place_in_tree
 from tuner.training.environment import image_environment
@@ -418,9 +418,9 @@ class DockerBackend:
             case Closing():
                 return
             case InputError():
-                kind, text = FailureKind.CLIENT, f"Data download failed:{error}"
+                failure = failures.client(f"Data download failed:{error}")
             case ImageError():
-                kind, text = FailureKind.CLIENT, str(error)
+                failure = failures.client(str(error))
             case (
                 Lost()
                 | EngineUnavailable()
@@ -429,14 +429,14 @@ class DockerBackend:
                 | OutputError()
                 | OSError()
             ):
-                kind, text = FailureKind.INTERNAL, _internal(str(error))
+                _log.error("attempt %s: %s", key, error)
+                failure = failures.foreseen(error)
             case _:
                 _log.error("attempt %s", key, exc_info=error)
-                kind, text = FailureKind.INTERNAL, _internal(repr(error))
+                failure = failures.unforeseen(error)
         if (attempt := self._running.pop(key, None)) is not None:
             attempt.close()
-        fault = Faulted(key=key, failure=Failure(kind=kind, text=text))
-        self._lanes.submit(key, partial(self._end_all, fault))
+        self._lanes.submit(key, partial(self._end_all, Faulted(key=key, failure=failure)))
 
     def _end_all(self, fault: Faulted) -> None:
         """Kill what may still run of an attempt, store what it left, and only then tell of its
@@ -491,7 +491,3 @@ class DockerBackend:
             limit = int(item["Labels"][plan.VOLUME])
             if attempt is not None and item.get("SizeRw", 0) > limit:
                 attempt.kill(f"the program wrote more than the {limit >> 30} GB of its volume")
-
-
-def _internal(detail: str) -> str:
-    return f"We encountered an internal error. Please try again. ({detail})"
