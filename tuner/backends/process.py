@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.backends import failures
 from tuner.backends.keeper_client import KeeperClient, KeeperUnavailable
 from tuner.backends.lanes import Lanes
+from tuner.backends.machine import machine_capacity
 from tuner.backends.places import Places, hosts_file, hosts_of
 from tuner.backends.processes import MARKER
 from tuner.backends.removal import remove_tree
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOST = "the process keeper ended unexpectedly"
-_USABLE_MEMORY = 0.9
 _TRANSFERS = 4
 _HERE = "127.0.0.1"
 _LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
@@ -438,10 +438,3 @@ def _command(job: TrainingJob, container: Container) -> list[str]:
     if replaced and not container.runs_user_code:
         return [*given]
     return [*container.command, *given]
-
-
-def machine_capacity() -> Capacity:
-    """What this process may use of the machine, less a tenth of the memory for the rest."""
-    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Capacity(cpus=cpus, memory_mib=int(memory * _USABLE_MEMORY) // (1 << 20))
