@@ -228,10 +228,8 @@ class Engine:
             api.stop(container, timeout=seconds)
 
     def kill(self, container: str) -> None:
-        with (
-            self._api() as api,
-            contextlib.suppress(sdk_errors().APIError),
-        ):  # it has ended already
+        """Also where it has ended already."""
+        with self._api() as api, contextlib.suppress(sdk_errors().APIError):
             api.kill(container)
 
     def remove(self, container: str) -> None:
