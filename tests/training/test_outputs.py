@@ -259,3 +259,46 @@ def test_a_full_disk_is_a_clear_error(root: Path) -> None:
     with pytest.raises(OutputError, match="No space left on device"):
         collect(JOB, {"algo-1": root}, objects)
     objects.close()
+
+
+UNCOMPRESSED = training_job(
+    spec=spec(
+        output_data_config=OutputDataConfig(
+            s3_output_path="s3://results/runs/", compression_type="NONE"
+        )
+    )
+)
+FILES = "runs/tune-001-abcd/output/model/"
+
+
+def test_a_model_that_is_not_compressed_is_a_prefix_of_files(
+    tmp_path: Path, objects: FileObjects
+) -> None:
+    roots = {
+        "algo-1": tree(tmp_path, "algo-1", {"weights": "1", "deep/er": "d"}),
+        "algo-2": tree(tmp_path, "algo-2", {"weights": "2"}),
+    }
+    (tmp_path / "algo-1" / "model" / "latest").symlink_to("deep/er")
+    objects.put("results", f"{FILES}of-a-former-attempt", io.BytesIO(b"old"))
+
+    collect(UNCOMPRESSED, roots, objects)
+
+    stored = {
+        info.key.removeprefix(FILES): objects.open("results", info.key).read()
+        for info in objects.list("results", "runs/")
+    }
+    assert stored == {"weights": b"1", "deep/er": b"d", "latest": b"d", "algo-2/weights": b"2"}
+    assert UNCOMPRESSED.model_uri == f"s3://results/{FILES}"
+
+
+def test_links_out_of_a_model_are_not_stored_as_files(
+    tmp_path: Path, objects: FileObjects
+) -> None:
+    root = tree(tmp_path, "algo-1", {"weights": "1"})
+    (root / "secret").write_text("the user's own")
+    for name, target in {"out": "../secret", "loop": "loop", "gone": "x", "etc": "/etc"}.items():
+        (root / "model" / name).symlink_to(target)
+
+    collect(UNCOMPRESSED, {"algo-1": root}, objects)
+
+    assert [info.key for info in objects.list("results", "")] == [f"{FILES}weights"]

@@ -44,10 +44,9 @@ def outcome_document(client: Client, description: Mapping[str, Any]) -> dict[str
     document = dict(description)
     best = best_of(client, description)
     if best is not None and best.model_uri:
-        document["BestModelArtifacts"] = {
-            "S3ModelArtifacts": best.model_uri,
-            "LocalPath": str(best.model_path),
-        }
+        document["BestModelArtifacts"] = {"S3ModelArtifacts": best.model_uri}
+        if best.model_path is not None:
+            document["BestModelArtifacts"]["LocalPath"] = str(best.model_path)
     return document
 
 

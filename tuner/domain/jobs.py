@@ -186,9 +186,18 @@ class TrainingJob:
 
     @property
     def output_prefix(self) -> str:
-        """`s3://…/JOB/output`: where model.tar.gz and output.tar.gz go."""
+        """`s3://…/JOB/output`: where the model and output.tar.gz go."""
         base = self.spec.output_data_config.s3_output_path.rstrip("/")
         return f"{base}/{self.name}/output"
+
+    @property
+    def model_is_compressed(self) -> bool:
+        return self.spec.output_data_config.compression_type != "NONE"
+
+    @property
+    def model_uri(self) -> str:
+        """Where the model goes: an object, or the prefix of its files."""
+        return f"{self.output_prefix}/model{'.tar.gz' if self.model_is_compressed else '/'}"
 
     @property
     def metric_definitions(self) -> tuple[MetricDefinition, ...]:

@@ -29,7 +29,8 @@ class TuningJobFailed(Exception):
 class BestTrainingJob:
     """The training job with the best objective so far. `hyperparameters` are the tuned ones, as
     strings; `model_uri` is where model.tar.gz is in the object store, `model_path` a file on
-    this machine with the same content; both None when there is no model."""
+    this machine with the same content; both None when there is no model. Of a model that is not
+    compressed, `model_uri` is the prefix of its files, and there is no `model_path`."""
 
     training_job_name: str
     metric_name: str
@@ -166,12 +167,14 @@ def best_of(client: Client, description: Mapping[str, Any]) -> BestTrainingJob |
 
 
 def model_of(client: Client, training_job_name: str) -> tuple[str | None, Path | None]:
-    """Where a training job's model is: its URI and a file on this machine."""
+    """Where a training job's model is: its URI and, where it is one, a file on this machine."""
     try:
         described = client.call("DescribeTrainingJob", TrainingJobName=training_job_name)
         uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
         if not uri:
             return None, None
+        if uri.endswith("/"):
+            return uri, None
         return uri, Path(client.call("Tuner.GetObject", S3Uri=uri)["Path"])
     except AwsError:
         # The training job or its model was deleted since.

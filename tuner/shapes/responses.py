@@ -156,7 +156,7 @@ def describe_training_job(job: TrainingJob, tuning_job_arn: str | None) -> dict[
             "TrainingJobName": job.name,
             "TrainingJobArn": job.arn,
             "TuningJobArn": tuning_job_arn,
-            "ModelArtifacts": {"S3ModelArtifacts": f"{job.output_prefix}/model.tar.gz"},
+            "ModelArtifacts": {"S3ModelArtifacts": job.model_uri},
             "TrainingJobStatus": job.status,
             "SecondaryStatus": job.secondary_status,
             "FailureReason": _failure_reason(job),

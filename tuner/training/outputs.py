@@ -1,4 +1,4 @@
-"""What a training job leaves behind: model.tar.gz, output.tar.gz and the failure text.
+"""What a training job leaves behind: its model, output.tar.gz and the failure text.
 
 Source: the developer guide, your-algorithms-training-algo-output and model-train-storage.
 """
@@ -12,7 +12,7 @@ import shutil
 import stat
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
@@ -36,7 +36,8 @@ def collect(job: TrainingJob, roots: Mapping[str, Path], objects: Objects) -> st
     """Pack the outputs of all hosts (`host -> its tree`) and give the program's failure text.
 
     `model.tar.gz` is always made, `output.tar.gz` only when `output/data` holds something; both
-    go to the job's output prefix and replace what a former call put there. The hosts' files are
+    go to the job's output prefix and replace what a former call put there. Where the job wants
+    its model uncompressed, each file is an object below `model/`. The hosts' files are
     merged; a file whose path an earlier host has taken is stored as `HOST/path`. Symbolic links
     are stored as links; sockets, pipes and devices are left out. The failure text is the first
     1,024 characters of `output/failure` of the first host that wrote one. Raises OutputError.
@@ -46,7 +47,10 @@ def collect(job: TrainingJob, roots: Mapping[str, Path], objects: Objects) -> st
     bucket, _, prefix = job.output_prefix.removeprefix("s3://").partition("/")
     try:
         model = _entries([(host, root, ("model",)) for host, root in trees])
-        _store(objects, bucket, f"{prefix}/model.tar.gz", model, trees[0][1])
+        if job.model_is_compressed:
+            _store(objects, bucket, f"{prefix}/model.tar.gz", model, trees[0][1])
+        else:
+            _store_files(objects, bucket, f"{prefix}/model/", model, trees)
         data = _entries([(host, root, ("output", "data")) for host, root in trees])
         if data:
             _store(objects, bucket, f"{prefix}/output.tar.gz", data, trees[0][1])
@@ -137,13 +141,48 @@ def _is_directory(path: Path) -> bool:
 def _store(
     objects: Objects, bucket: str, key: str, entries: Mapping[str, Path], scratch: Path
 ) -> None:
-    size = sum(path.lstat().st_size for path in entries.values())
-    if size > shutil.disk_usage(scratch).total:  # holes: to read them would take hours
-        raise ValueError(f"{key} would hold {size:,} bytes, more than the disk has room for")
+    _check_size(key, entries.values(), scratch)
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(scratch)) as packed:
         _pack(entries, cast(IO[bytes], packed))
         packed.seek(0)
         objects.put(bucket, key, cast(BinaryIO, packed))
+
+
+def _check_size(key: str, files: Iterable[Path], scratch: Path) -> None:
+    size = sum(path.lstat().st_size for path in files)
+    if size > shutil.disk_usage(scratch).total:  # holes: to read them would take hours
+        raise ValueError(f"{key} would hold {size:,} bytes, more than the disk has room for")
+
+
+def _store_files(
+    objects: Objects,
+    bucket: str,
+    prefix: str,
+    entries: Mapping[str, Path],
+    trees: Sequence[tuple[str, Path]],
+) -> None:
+    """A link to a file of the model is stored as that file; other links are left out."""
+    models = [(root / "model").resolve() for _, root in trees]
+    files = {
+        f"{prefix}{name}": target
+        for name, path in entries.items()
+        if (target := _file_behind(path, models)) is not None
+    }
+    _check_size(prefix, files.values(), trees[0][1])
+    for info in list(objects.list(bucket, prefix)):
+        if info.key not in files:
+            objects.delete(bucket, info.key)
+    for key, path in files.items():
+        with path.open("rb") as file:
+            objects.put(bucket, key, file)
+
+
+def _file_behind(path: Path, models: Sequence[Path]) -> Path | None:
+    try:
+        target = path.resolve()
+    except RuntimeError:  # links in a circle
+        return None
+    return target if target.is_file() and any(map(target.is_relative_to, models)) else None
 
 
 def _pack(entries: Mapping[str, Path], target: IO[bytes]) -> None:
