@@ -57,7 +57,7 @@ main({str(self.directory)!r}, 5.0)
             "view": None,
         }
         place = {"directory": str(directory), "log": str(directory / "log")}
-        self.keeper.send(do="launch", key=key, instances=[program], **place)
+        self.keeper.send(do="launch", key=key, instances=[program], feeds=[], **place)
 
     def report(self, key: str) -> None:
         self.keeper.send(do="report", key=key, directory=str(self.attempt(key)))

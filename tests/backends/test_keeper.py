@@ -88,7 +88,9 @@ def test_a_launch_that_was_claimed_and_not_carried_out_is_lost(home: Home) -> No
 
 
 def test_what_cannot_be_launched_is_said(home: Home) -> None:
-    home.keeper.send(do="launch", key="1-1", directory="/nonexistent", log="/x", instances=[])
+    home.keeper.send(
+        do="launch", key="1-1", directory="/nonexistent", log="/x", instances=[], feeds=[]
+    )
     assert home.event("faulted", "1-1")["text"] == "cannot launch: No such file or directory"
 
 

@@ -32,19 +32,7 @@ def source(**members: Any) -> dict[str, Any]:
 
 SPEC_CASES: list[tuple[dict[str, Any], str]] = [
     ({"AlgorithmSpecification": {"AlgorithmName": "a"}}, "AlgorithmSpecification.AlgorithmName"),
-    (
-        {"AlgorithmSpecification": {"TrainingInputMode": "Pipe"}},
-        "AlgorithmSpecification.TrainingInputMode",
-    ),
-    (channel(InputMode="FastFile"), "InputDataConfig[0].InputMode"),
-    (channel(CompressionType="Gzip"), "InputDataConfig[0].CompressionType"),
-    (channel(RecordWrapperType="RecordIO"), "InputDataConfig[0].RecordWrapperType"),
-    (channel(ShuffleConfig={"Seed": 1}), "InputDataConfig[0].ShuffleConfig"),
-    (source(S3DataType="ManifestFile"), "InputDataConfig[0].DataSource.S3DataSource.S3DataType"),
-    (
-        source(S3DataType="AugmentedManifestFile"),
-        "InputDataConfig[0].DataSource.S3DataSource.S3DataType",
-    ),
+    (source(S3DataType="Converse"), "InputDataConfig[0].DataSource.S3DataSource.S3DataType"),
     (
         source(InstanceGroupNames=["g"]),
         "InputDataConfig[0].DataSource.S3DataSource.InstanceGroupNames",
@@ -64,7 +52,6 @@ SPEC_CASES: list[tuple[dict[str, Any], str]] = [
         ),
         "InputDataConfig[0].DataSource.FileSystemDataSource",
     ),
-    ({"OutputDataConfig": {"CompressionType": "NONE"}}, "OutputDataConfig.CompressionType"),
     ({"OutputDataConfig": {"S3OutputPath": "https://b/o"}}, "OutputDataConfig.S3OutputPath"),
     ({"CheckpointConfig": {"S3Uri": "https://bucket/c"}}, "CheckpointConfig.S3Uri"),
     (
@@ -147,8 +134,9 @@ def test_what_is_served_or_only_echoed_is_not_refused() -> None:
         "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
         "CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/checkpoints"},
         "Environment": {"A": "b"},
-        "OutputDataConfig": {"KmsKeyId": "key", "CompressionType": "GZIP"},
-        **channel(CompressionType="None", RecordWrapperType="None", InputMode="File"),
+        "OutputDataConfig": {"KmsKeyId": "key", "CompressionType": "NONE"},
+        "AlgorithmSpecification": {"TrainingInputMode": "Pipe"},
+        **channel(CompressionType="Gzip", RecordWrapperType="RecordIO", ShuffleConfig={"Seed": 1}),
     }
     limits = {"ResourceLimits": {"MaxRuntimeInSeconds": 600}}
     config = {**limits, "TrainingJobEarlyStoppingType": "Off", "TuningJobCompletionCriteria": {}}

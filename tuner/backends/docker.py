@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuner.backends import docker_inputs, failures
+from tuner.backends import docker_inputs, failures, pipes
 from tuner.backends import docker_plan as plan
 from tuner.backends.docker_attempt import RunningAttempt
 from tuner.backends.docker_connection import EngineRefused, EngineUnavailable, Missing
@@ -24,12 +24,15 @@ from tuner.backends.docker_images import ImageError, Images
 from tuner.backends.docker_life import Closing, EngineLife
 from tuner.backends.docker_network import Wiring, wire
 from tuner.backends.docker_outputs import discard, fetch
+from tuner.backends.docker_pipes import ContainerPipes
 from tuner.backends.docker_rounds import Rounds
 from tuner.backends.docker_start import start
 from tuner.backends.docker_watch import Container, Lost
+from tuner.backends.keeper_client import KeeperUnavailable
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
 from tuner.backends.removal import remove_tree
+from tuner.domain.definitions import InputMode
 from tuner.domain.jobs import AttemptKey, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
@@ -48,8 +51,9 @@ from tuner.domain.statuses import SecondaryStatus
 from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.checkpoints import CheckpointError, Checkpoints, place_in_tree
 from tuner.training.environment import image_environment
-from tuner.training.inputs import InputError, InputViews
+from tuner.training.inputs import InputViews
 from tuner.training.outputs import OutputError
+from tuner.training.sources import InputError
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +95,7 @@ class DockerBackend:
         self._running: dict[AttemptKey, RunningAttempt] = {}
         self._engine_cpus: int | None = None
         self._rounds = Rounds(self._life, f"{plan.HOME}={self.home_id}", self._running)
+        self._pipes = ContainerPipes(self._places, self._fail)
         self._post: EventSink | None = None
 
     def start(self, post: EventSink) -> None:
@@ -168,6 +173,7 @@ class DockerBackend:
     def adopt(self, jobs: Sequence[TrainingJob]) -> None:
         known = {job.key: job for job in jobs}
         self._known |= set(known)
+        self._views.keep_only({str(key) for key in known})
         for key in self._places.on_disk():
             if key not in known:
                 self.release(key)
@@ -183,6 +189,8 @@ class DockerBackend:
             attempt.close()
         self._lanes.close(wait=False)  # a busy engine may take a minute, and acts are idempotent
         self._checkpoints.close()
+        self._pipes.close()
+        self._views.close()
         with contextlib.suppress(EngineUnavailable, EngineRefused):
             self._images.remove_prepared()
         self._engine.close()
@@ -214,17 +222,22 @@ class DockerBackend:
         environment = image_environment(
             job, job.resources.cpus, endpoint, plan.image_variables(image)
         )
-        made = {}
+        made, feeds = {}, []
         with self._lock:  # two attempts must not find the same device free
             for index, host in enumerate(hosts):
                 channels = self._provide(job, index, hosts, wiring)
                 tree = self._places.tree(job.key, host)
+                piped = pipes.lay_out(self._views, job, index, tree)
+                feeds += piped
                 copied = docker_inputs.copied(job, channels)
                 if copied is None:
                     mounts = plan.mounts(tree, channels)
                 else:
                     rest = {name: view for name, view in channels.items() if name not in copied}
                     mounts = plan.mounts(None, rest)
+                    if piped:
+                        docker_inputs.copy(copied, tree)
+                        mounts.append(plan.data_mount(tree))
                 made[host] = self._engine.create(
                     **plan.container(
                         job,
@@ -240,8 +253,9 @@ class DockerBackend:
                     )
                 )
                 if copied is not None:
-                    inputs = docker_inputs.archive(tree, copied)
+                    inputs = docker_inputs.archive(tree, None if piped else copied)
                     self._engine.put(made[host], opt_ml.OPT_ML, inputs)
+        pipes.keep_feeds(self._places.directory(job.key), feeds)
         return made
 
     def _cpus(self) -> int:
@@ -257,9 +271,11 @@ class DockerBackend:
         tree = self._places.tree(job.key, hosts[index])
         opt_ml.build(tree, job, hosts[index], hosts, wiring.interface)
         self._checkpoints.provide(job, tree)
-        channels = {}
+        channels, user = {}, str(job.key)
         for channel in job.spec.input_data_config or ():
-            view = self._views.view(channel, index, len(hosts), copy=False)
+            if job.spec.input_mode_of(channel) is InputMode.PIPE:
+                continue
+            view = self._views.view(channel, index, len(hosts), user=user, copy=False)
             channels[channel.channel_name] = view
             (tree / "input" / "data" / channel.channel_name).mkdir()
         for path in (tree / "input", *(tree / "input").rglob("*")):
@@ -288,6 +304,7 @@ class DockerBackend:
             return
         self._checkpoints.watch(job, self._trees(job))
         ids, hosts = self._ids(job), hosts_of(job)
+        self._pipes.feed(job.key)
         started = [self._started(job.key, host, ids[host]) for host in hosts]
         attempt = RunningAttempt(
             job.key,
@@ -323,6 +340,7 @@ class DockerBackend:
 
     def _collect(self, job: TrainingJob) -> None:
         ids, trees = self._ids(job), self._trees(job)
+        self._pipes.end(job.key)
         self._checkpoints.finish(job, trees)
         try:
             for host, tree in trees.items():
@@ -385,8 +403,10 @@ class DockerBackend:
         except EngineRefused as error:
             _log.warning("what is left of attempt %s is not removed: %s", key, error)
             return
+        self._pipes.end(key)
         self._checkpoints.forget(key)
         remove_tree(self._places.directory(key))
+        self._views.forget(str(key))
         self._known.discard(key)
 
     def _remove_from_engine(self, key: AttemptKey) -> None:
@@ -422,6 +442,7 @@ class DockerBackend:
                 Lost()
                 | EngineUnavailable()
                 | EngineRefused()
+                | KeeperUnavailable()
                 | CheckpointError()
                 | OutputError()
                 | OSError()
@@ -445,6 +466,7 @@ class DockerBackend:
         except (EngineUnavailable, EngineRefused, Closing) as error:
             _log.warning("attempt %s cannot be ended before its removal: %s", key, error)
         try:
+            self._pipes.end(key)
             self._checkpoints.give_up(key)
         finally:
             self._tell(fault)

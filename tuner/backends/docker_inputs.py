@@ -7,6 +7,7 @@ in /opt/ml/input.
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,14 +26,26 @@ def copied(job: TrainingJob, channels: Mapping[str, Path]) -> dict[str, Path] | 
     return {name: view for name, view in channels.items() if _size(view) <= MAX_COPIED_BYTES}
 
 
-def archive(tree: Path, channels: Mapping[str, Path]) -> bytes:
-    """A tar archive of `input` with these channels; whatever user the image runs as may write."""
+def copy(channels: Mapping[str, Path], tree: Path) -> None:
+    """Copy channels into the tree, the data of which are mounted; whatever user the image runs
+    as may write."""
+    data = tree / "input" / "data"
+    data.chmod(0o777)
+    for name, view in channels.items():
+        shutil.copytree(view, data / name, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        for path in (data / name, *(data / name).rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)
+
+
+def archive(tree: Path, channels: Mapping[str, Path] | None) -> bytes:
+    """A tar archive of `input` with these channels, or without any data where they are mounted;
+    whatever user the image runs as may write."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", dereference=True) as writer:
-        for name in ("input", "input/data"):
+        for name in ("input",) if channels is None else ("input", "input/data"):
             writer.add(tree / name, name, recursive=False, filter=_writable)
         writer.add(tree / "input" / "config", "input/config", filter=_writable)
-        for name, view in channels.items():
+        for name, view in (channels or {}).items():
             writer.add(view, f"input/data/{name}", filter=_writable)
     return packed.getvalue()
 

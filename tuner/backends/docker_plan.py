@@ -82,6 +82,11 @@ def mounts(tree: Path | None, channels: Mapping[str, Path]) -> list[dict[str, An
     return [_bind(source, target, read_only=True) for target, source in places.items()]
 
 
+def data_mount(tree: Path) -> dict[str, Any]:
+    """All channels, where FIFOs come and go while the program runs; it may write to them."""
+    return _bind(tree / "input" / "data", f"{OPT_ML}/input/data", read_only=False)
+
+
 def checkpoint_mounts(job: TrainingJob, tree: Path) -> list[dict[str, Any]]:
     if (config := job.spec.checkpoint_config) is None:
         return []

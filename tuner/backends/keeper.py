@@ -4,15 +4,18 @@ It is small and has one thread, so that it can fork cheaply and safely. Clients 
 JSON over `HOME/keeper.sock` (0600); nothing is acknowledged but by events, which go to every
 client. Commands (`do`):
 
-- `launch` key, directory, log, instances: start an attempt; a second time it only reports.
+- `launch` key, directory, log, instances, feeds: start an attempt and what feeds its channels in
+  Pipe mode; a second time it only reports.
+- `feed` key, directory, feeds: only feed, programs that somebody else starts.
 - `report` key, directory: say again how a launched attempt stands, from what lies on disk.
 - `stop` key, grace: SIGTERM to what runs of it, SIGKILL after `grace` seconds.
-- `release` key: kill what runs of it and forget it; `released` follows when nothing runs.
+- `release` key: kill what runs of it and what feeds it, and forget it; `released` follows when
+  nothing runs.
 - `shutdown`: kill everything and end.
 
 Events (`event`): `hello` (pid, running, without_namespaces: why there are none, or null),
 `started` (time), `grew`, `exited` (host, code, time, cause), `faulted` (text), `lost` (the
-attempt was launched but no keeper saw its end; nothing of it runs), `released`.
+attempt was launched, or fed, but no keeper saw its end; nothing of it runs), `released`.
 
 It ends by itself when it has had neither instances nor clients for a while.
 """
@@ -30,8 +33,9 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuner.backends import namespaces, processes
 from tuner.backends.attempt import (
@@ -43,8 +47,12 @@ from tuner.backends.attempt import (
     out_of_memory,
     read_record,
 )
+from tuner.backends.feeder import Feeders
 from tuner.backends.keeper_clients import Clients, Message
 from tuner.backends.readiness import Readiness
+
+if TYPE_CHECKING:
+    from tuner.training.feeding import Feed
 
 SOCKET = "keeper.sock"
 LOCK = "keeper.lock"
@@ -56,6 +64,9 @@ _LOOK_AT_FULL_LOG_EVERY = 0.1
 _LOOK_AT_MEMORY_EVERY = 0.5
 _KILL_AGAIN_AFTER = 2.0
 _REST = 60.0
+FED = "fed"
+"""Made when an attempt is fed on its own, and never again."""
+_STARVED = "what feeds its channels in Pipe mode ended unexpectedly"
 
 
 class Keeper:
@@ -67,6 +78,7 @@ class Keeper:
         self._attempts: dict[str, Attempt] = {}
         self._by_pid: dict[int, tuple[Attempt, Instance]] = {}
         self._lifeline, self._lifeline_end = os.pipe()  # we hold the writing end until we die
+        self._feeders = Feeders(self._lifeline)
         self._memory_due = 0.0
         self._ending = False
 
@@ -80,7 +92,7 @@ class Keeper:
         idle_since = time.monotonic()
         while not (self._ending and not self._attempts):
             now = time.monotonic()
-            if self._attempts or self._clients:
+            if self._attempts or self._clients or self._feeders:
                 idle_since = now
             elif now - idle_since >= self._idle_seconds:
                 return
@@ -163,8 +175,11 @@ class Keeper:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
-                if pid in self._by_pid:  # else an orphan whose init process was killed
+                if pid in self._by_pid:
                     self._ended(*self._by_pid.pop(pid), status)
+                elif (key := self._feeders.ended(pid)) is not None:
+                    self._starve(key)
+                # else an orphan whose init process was killed
 
     def _ended(self, attempt: Attempt, item: Instance, wait_status: int) -> None:
         if item.output >= 0:
@@ -177,8 +192,19 @@ class Keeper:
         if not attempt.running:
             self._forget(attempt)
 
+    def _starve(self, key: str) -> None:
+        """Nobody feeds an attempt any more: its programs must not take that for the end."""
+        attempt = self._attempts.get(key)
+        if attempt is None:
+            self._post(key, "faulted", text=_STARVED)
+            return
+        for item in attempt.running:
+            item.fault = _STARVED
+        self._kill(attempt)
+
     def _forget(self, attempt: Attempt) -> None:
         del self._attempts[attempt.key]
+        self._feeders.end(attempt.key)
         fault = next((item.fault for item in attempt.instances if item.fault), None)
         if fault is not None:
             self._post(attempt.key, "faulted", text=fault)
@@ -191,6 +217,8 @@ class Keeper:
         what = command["do"]
         if what == "launch":
             self._launch(command)
+        elif what == "feed":
+            self._feed(command["key"], Path(command["directory"]), command["feeds"])
         elif what == "report":
             self._report(command["key"], Path(command["directory"]))
         elif what == "stop":
@@ -216,8 +244,10 @@ class Keeper:
             self._post(key, "faulted", text=f"cannot launch: {error.strerror}")
             return
         try:
+            self._feeders.start(key, command["feeds"])
             now = attempt.start(programs, self._lifeline)
         except OSError as error:
+            self._feeders.end(key)
             fault = f"cannot launch: {error.strerror}"
             for item in attempt.instances:
                 item.fault = fault
@@ -231,6 +261,17 @@ class Keeper:
         for item in attempt.instances:
             self._by_pid[item.pid] = (attempt, item)
             self._watch_output(attempt, item)
+
+    def _feed(self, key: str, directory: Path, feeds: Sequence[Feed]) -> None:
+        if key in self._feeders:
+            return
+        try:
+            (directory / FED).touch(exist_ok=False)
+            self._feeders.start(key, feeds)
+        except FileExistsError:
+            self._post(key, "lost")
+        except OSError as error:
+            self._post(key, "faulted", text=f"cannot feed its channels: {error.strerror}")
 
     def _report(self, key: str, directory: Path) -> None:
         launch = read_record(directory / "launch.json")
@@ -263,6 +304,7 @@ class Keeper:
     def _release(self, key: str) -> None:
         attempt = self._attempts.get(key)
         if attempt is None:
+            self._feeders.end(key)
             self._post(key, "released")
             return
         attempt.released = True

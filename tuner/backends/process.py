@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.backends import failures
+from tuner.backends import failures, pipes
 from tuner.backends.keeper_client import KeeperClient, KeeperUnavailable
 from tuner.backends.lanes import Lanes
 from tuner.backends.machine import machine_capacity
@@ -43,8 +43,9 @@ from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.checkpoints import CheckpointError, Checkpoints
 from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
-from tuner.training.inputs import InputError, InputViews
+from tuner.training.inputs import InputViews
 from tuner.training.outputs import OutputError
+from tuner.training.sources import InputError
 from tuner.training.toolkit import arguments, script_parameters
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class ProcessBackend:
 
     def adopt(self, jobs: Sequence[TrainingJob]) -> None:
         known = {job.key: job for job in jobs}
+        self._views.keep_only({str(key) for key in known})
         for key in self._places.on_disk():
             if key not in known:
                 self.release(key)
@@ -189,6 +191,7 @@ class ProcessBackend:
         self._acts.shutdown(wait=True)  # what was asked for is still passed on
         self._lanes.close()
         self._checkpoints.close()
+        self._views.close()
         self._keeper.close()
 
     # ---- acts ----------------------------------------------------------------------------------
@@ -202,7 +205,13 @@ class ProcessBackend:
                 host: self._provide(job, host, index, names, private)
                 for index, host in enumerate(hosts_of(job))
             }
+            feeds = [
+                feed
+                for index, tree in enumerate(self._trees(job).values())
+                for feed in pipes.lay_out(self._views, job, index, tree)
+            ]
             directory = self._places.directory(job.key)
+            pipes.keep_feeds(directory, feeds)
             (directory / "hosts").write_text(hosts_file(job.key, hosts_of(job)))
             if container.runs_user_code:
                 self._places.instructions(job.key).write_text(json.dumps(self._instruct(job)))
@@ -213,7 +222,8 @@ class ProcessBackend:
         """What the program that runs a user's code is told; its archive is fetched."""
         parameters = job.hyper_parameters
         uri = script_mode.submit_directory_of(parameters) or ""
-        archive = self._views.file(uri) if uri.startswith("s3://") else None
+        user = str(job.key)
+        archive = self._views.file(uri, user=user) if uri.startswith("s3://") else None
         given = arguments(script_parameters(job))
         place = self._home / "environments"
         return script_mode.instructions(job.spec, parameters, given, archive, place)
@@ -226,8 +236,11 @@ class ProcessBackend:
         opt_ml.build(tree, job, names[index], names, _LOOPBACK)
         self._checkpoints.provide(job, tree)
         overlays = []
+        user = str(job.key)
         for channel in job.spec.input_data_config or ():
-            view = self._views.view(channel, index, len(names), copy=not private)
+            if job.spec.input_mode_of(channel) is InputMode.PIPE:
+                continue
+            view = self._views.view(channel, index, len(names), user=user, copy=not private)
             target = tree / "input" / "data" / channel.channel_name
             if private:
                 target.mkdir()
@@ -239,8 +252,7 @@ class ProcessBackend:
     def _overlay(
         self, job: TrainingJob, host: str, channel: Channel, view: Path, target: Path
     ) -> Overlay:
-        mode = channel.input_mode or job.spec.algorithm_specification.training_input_mode
-        if mode is not InputMode.FILE:
+        if job.spec.input_mode_of(channel) is not InputMode.FILE:
             return {"target": str(target), "lower": str(view), "upper": None, "work": None}
         written = self._places.written(job.key, host, channel.channel_name)
         upper, work = written / "upper", written / "work"
@@ -274,6 +286,7 @@ class ProcessBackend:
             directory=str(directory),
             log=str(self._logs.directory(job.key)),
             instances=instances,
+            feeds=pipes.kept_feeds(directory),
         )
 
     def _program(
@@ -326,6 +339,7 @@ class ProcessBackend:
         def act() -> None:
             self._checkpoints.forget(key)
             remove_tree(self._places.directory(key))
+            self._views.forget(str(key))
 
         self._running.pop(key, None)
         self._lanes.submit(key, act)

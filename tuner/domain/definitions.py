@@ -300,6 +300,9 @@ class TrainingSpec:
     retry_strategy: RetryStrategy | None = None
     environment: Mapping[str, str] | None = None
 
+    def input_mode_of(self, channel: Channel) -> InputMode:
+        return channel.input_mode or self.algorithm_specification.training_input_mode
+
     @property
     def instance_count(self) -> int:
         """How many instances one training job has, over all instance groups."""

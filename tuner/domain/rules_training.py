@@ -12,16 +12,15 @@ from collections.abc import Iterator, Sequence
 from tuner.domain.addresses import BUCKET_NAME, KEY_BYTES
 from tuner.domain.algorithms import Algorithm
 from tuner.domain.definitions import (
-    Channel,
     CheckpointConfig,
     HyperParameterTuningResourceConfig,
     ResourceConfig,
-    S3DataType,
     Tag,
     TrainingSpec,
 )
 from tuner.domain.errors import Fault
 from tuner.domain.jobs import DEFAULT_MAX_RUNTIME_IN_SECONDS
+from tuner.domain.rules_channels import channel_faults
 
 MAX_RUNTIME_IN_SECONDS = 28 * 86_400
 
@@ -42,35 +41,10 @@ def spec_faults(spec: TrainingSpec, algorithm: Algorithm | None, path: str) -> I
         yield Fault(member, "Provide either TrainingImage or AlgorithmName, and not both.")
     if algorithm is not None and algorithm.built_in and specification.metric_definitions:
         yield Fault(f"{member}.MetricDefinitions", OVERRIDDEN_METRICS)
-    yield from _channel_faults(spec.input_data_config or (), f"{path}InputDataConfig")
+    yield from channel_faults(spec, f"{path}InputDataConfig")
     yield from _output_faults(spec.output_data_config.s3_output_path, path)
     yield from _checkpoint_faults(spec.checkpoint_config, f"{path}CheckpointConfig")
     yield from _stopping_faults(spec, path)
-
-
-def _channel_faults(channels: Sequence[Channel], path: str) -> Iterator[Fault]:
-    seen: set[str] = set()
-    for index, channel in enumerate(channels):
-        if channel.channel_name in seen:
-            text = f"Channel names must be unique; [{channel.channel_name}] is given twice."
-            yield Fault(f"{path}[{index}].ChannelName", text)
-        seen.add(channel.channel_name)
-        if channel.channel_name in (".", ".."):
-            text = f"The channel name [{channel.channel_name}] can't be the name of a directory."
-            yield Fault(f"{path}[{index}].ChannelName", text)
-        source = channel.data_source
-        member = f"{path}[{index}].DataSource"
-        if (source.s3_data_source is None) == (source.file_system_data_source is None):
-            text = "Provide either S3DataSource or FileSystemDataSource, and not both."
-            yield Fault(member, text)
-        of_s3 = source.s3_data_source
-        if (
-            of_s3
-            and of_s3.attribute_names
-            and of_s3.s3_data_type is not S3DataType.AUGMENTED_MANIFEST_FILE
-        ):
-            text = "AttributeNames is only supported with the S3DataType AugmentedManifestFile."
-            yield Fault(f"{member}.S3DataSource.AttributeNames", text)
 
 
 def _output_faults(uri: str, path: str) -> Iterator[Fault]:

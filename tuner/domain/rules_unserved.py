@@ -12,7 +12,6 @@ from tuner.domain.definitions import (
     EarlyStoppingType,
     HyperParameterTrainingJobDefinition,
     HyperParameterTuningJobConfig,
-    InputMode,
     S3DataType,
     TrainingJobRequest,
     TrainingSpec,
@@ -85,9 +84,6 @@ def _spec_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
     if algorithm.algorithm_name is not None:
         text = "Algorithm resources and AWS Marketplace are not served: provide TrainingImage."
         yield Fault(f"{path}AlgorithmSpecification.AlgorithmName", text)
-    yield from _input_mode_faults(
-        algorithm.training_input_mode, f"{path}AlgorithmSpecification.TrainingInputMode"
-    )
     for index, channel in enumerate(spec.input_data_config or ()):
         yield from _channel_faults(channel, f"{path}InputDataConfig[{index}]")
     yield from _output_faults(spec, path)
@@ -100,21 +96,7 @@ def _spec_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
         yield Fault(f"{path}StoppingCondition.MaxPendingTimeInSeconds", text)
 
 
-def _input_mode_faults(mode: InputMode | None, path: str) -> Iterator[Fault]:
-    if mode not in (None, InputMode.FILE):
-        yield Fault(path, f"The input mode {mode} is not served yet: use File.")
-
-
 def _channel_faults(channel: Channel, path: str) -> Iterator[Fault]:
-    yield from _input_mode_faults(channel.input_mode, f"{path}.InputMode")
-    if channel.compression_type not in (None, "None"):
-        text = f"The compression type {channel.compression_type} is not served yet: use None."
-        yield Fault(f"{path}.CompressionType", text)
-    if channel.record_wrapper_type not in (None, "None"):
-        text = f"The record wrapper {channel.record_wrapper_type} is not served yet: use None."
-        yield Fault(f"{path}.RecordWrapperType", text)
-    if channel.shuffle_config is not None:
-        yield Fault(f"{path}.ShuffleConfig", "Shuffling of inputs is not served yet.")
     source = channel.data_source
     if source.file_system_data_source is not None:
         text = "File systems (EFS, FSx) are not served: use S3DataSource."
@@ -122,9 +104,8 @@ def _channel_faults(channel: Channel, path: str) -> Iterator[Fault]:
     if source.s3_data_source is None:
         return
     member = f"{path}.DataSource.S3DataSource"
-    if source.s3_data_source.s3_data_type is not S3DataType.S3_PREFIX:
-        kind = source.s3_data_source.s3_data_type
-        yield Fault(f"{member}.S3DataType", f"The data type {kind} is not served: use S3Prefix.")
+    if source.s3_data_source.s3_data_type is S3DataType.CONVERSE:
+        yield Fault(f"{member}.S3DataType", "The data type Converse is not served: use S3Prefix.")
     if source.s3_data_source.instance_group_names:
         text = "Instance groups are not served yet."
         yield Fault(f"{member}.InstanceGroupNames", text)
@@ -134,9 +115,6 @@ def _channel_faults(channel: Channel, path: str) -> Iterator[Fault]:
 def _output_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
     output = spec.output_data_config
     yield from _address_faults(output.s3_output_path, f"{path}OutputDataConfig.S3OutputPath")
-    if output.compression_type == "NONE":
-        text = "Outputs that are not compressed are not served yet: use GZIP."
-        yield Fault(f"{path}OutputDataConfig.CompressionType", text)
 
 
 def _address_faults(uri: str, path: str) -> Iterator[Fault]:

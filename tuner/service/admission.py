@@ -15,9 +15,9 @@ from tuner.store import samples
 from tuner.training import script_mode
 from tuner.training.checkpoints import below_opt_ml
 from tuner.training.containers import ContainerError, find_container
-from tuner.training.inputs import missing_input, missing_object
 from tuner.training.metrics import regex_fault
 from tuner.training.opt_ml import CHECKPOINTS, OPT_ML
+from tuner.training.sources import missing_input, missing_object
 
 log = logging.getLogger("tuner.service")
 

@@ -13,18 +13,22 @@ from pathlib import Path
 from tuner.backends.processes import Process, find, table, tree
 from tuner.backends.removal import remove_tree
 
-_OWNER, _KEEPER = "owner.lock", "keeper.lock"
+_OWNER = "owner.lock"
+_KEEPERS = ("keeper.lock", "containers/keeper.lock")
+"""Of the training programs, and of what feeds containers."""
 _PATIENCE = 10.0
 _PAUSE = 0.01
 
 
 def end_home(home: Path) -> None:
     """The owner ends first, so that nothing is started again; then the keeper, and with it the
-    training programs. What does not end within some seconds is killed."""
+    training programs, and what feeds containers. What does not end within some seconds is
+    killed."""
     _end(home / _OWNER, signal.SIGTERM)
-    keeper = _holder(home / _KEEPER)
-    below = tree(keeper, table()) if keeper is not None else []
-    _end(home / _KEEPER, signal.SIGKILL)
+    keepers = [pid for lock in _KEEPERS if (pid := _holder(home / lock)) is not None]
+    below = [process for pid in keepers for process in tree(pid, table())]
+    for lock in _KEEPERS:
+        _end(home / lock, signal.SIGKILL)
     _wait(lambda: not _alive(below))
     for process in _alive(below):
         with contextlib.suppress(ProcessLookupError):

@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 from tuner.domain.addresses import KEY_BYTES
 from tuner.domain.errors import told_of
 from tuner.domain.ports import Objects
-from tuner.training.inputs import is_marker, object_paths, split_uri
+from tuner.training.sources import is_marker, object_paths, split_uri
 
 _LOOKING_SHARE = 20
 """To look takes at most one part in so many of the time, however many files there are."""

@@ -102,16 +102,15 @@ def _instance_groups(spec: TrainingSpec, count: int) -> tuple[InstanceGroup, ...
 
 def input_data_config(spec: TrainingSpec) -> dict[str, dict[str, str]]:
     """What inputdataconfig.json says: channels without their S3 URIs."""
-    default = spec.algorithm_specification.training_input_mode
     channels = spec.input_data_config or ()
-    return {channel.channel_name: _describe(channel, default) for channel in channels}
+    return {item.channel_name: _describe(item, spec.input_mode_of(item)) for item in channels}
 
 
-def _describe(channel: Channel, default: InputMode) -> dict[str, str]:
+def _describe(channel: Channel, mode: InputMode) -> dict[str, str]:
     source = channel.data_source.s3_data_source
     distribution = source.s3_data_distribution_type if source is not None else None
     entry = {
-        "TrainingInputMode": str(channel.input_mode or default),
+        "TrainingInputMode": str(mode),
         "S3DistributionType": str(distribution or S3DataDistributionType.FULLY_REPLICATED),
         "RecordWrapperType": channel.record_wrapper_type or "None",
     }
