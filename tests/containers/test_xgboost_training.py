@@ -155,6 +155,19 @@ def test_files_of_a_channel_are_read_in_the_order_of_their_paths(
     assert split.rounds == run(build(tmp_path / "whole", BINARY, CSV)).rounds
 
 
+def test_csv_through_a_pipe_is_read_as_from_files(tmp_path: Path) -> None:
+    root = build(
+        tmp_path / "piped", BINARY, {"train": {}, "validation": {}}, TrainingInputMode="Pipe"
+    )
+    for name, files in CSV.items():
+        fifo = root / "input" / "data" / f"{name}_0"
+        os.mkfifo(fifo)
+        threading.Thread(target=fifo.write_text, args=files.values(), daemon=True).start()
+    piped = run(root)
+    assert piped.code == 0, piped.output
+    assert piped.rounds == run(build(tmp_path / "whole", BINARY, CSV)).rounds
+
+
 def test_empty_cells_are_missing_values_and_quotes_and_tabs_are_read(train: Train) -> None:
     table = TRAIN.copy()
     table[::7, 3] = np.nan
@@ -318,7 +331,11 @@ def test_wrong_data_are_refused_with_the_place_and_without_a_traceback(
         ({"validation": CSV["validation"]}, {}, "Missing required channel: train"),
         (CSV | {"test": CSV["train"]}, {}, "Extraneous channel found: test"),
         (CSV | {"validation": {}}, {}, "No data in validation channel path"),
-        (CSV, {"TrainingInputMode": "Pipe"}, "Pipe mode is not supported"),
+        (
+            CSV,
+            {"TrainingInputMode": "Pipe", "content_type": "text/libsvm"},
+            "Pipe mode not supported for LibSVM.",
+        ),
     ],
 )
 def test_wrong_channels_are_refused(

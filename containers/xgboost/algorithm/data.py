@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .piped import PipedFile, read_pipe
 from .platform import Platform, UserError, log
 
 CHANNELS = ("train", "validation")
@@ -25,6 +26,8 @@ _OTHERS = (
 _DEFAULT_CONTENT_TYPE = "text/libsvm"
 _DELIMITERS = (",", "\t", ";", "|", " ")
 _MAX_DEPTH = 3
+
+DataFile = Path | PipedFile
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,19 @@ def read_channels(platform: Platform, csv_weights: bool) -> dict[str, Table | No
     data on this host. Raises UserError."""
     if "train" not in platform.channels:
         raise UserError("Missing required channel: train")
-    for name, config in platform.channels.items():
+    for name in platform.channels:
         if name not in CHANNELS:
             raise UserError(f"Extraneous channel found: {name}")
-        if config.get("TrainingInputMode", "File") not in ("File", "FastFile"):
-            raise UserError(
-                f"Pipe mode is not supported for the channel '{name}'. Please use Fast File mode "
-                "or File mode instead."
-            )
     # AWS takes the content type of train for both.
     content = content_type(platform.channels["train"].get("ContentType"))
-    return {name: read(platform.channel(name), content, csv_weights) for name in platform.channels}
+    return {
+        name: read(platform.channel(name), content, csv_weights, is_pipe=_is_pipe(config))
+        for name, config in platform.channels.items()
+    }
+
+
+def _is_pipe(config: Mapping[str, str]) -> bool:
+    return config.get("TrainingInputMode") == "Pipe"
 
 
 def content_type(text: str | None) -> ContentType:
@@ -91,9 +96,14 @@ def content_type(text: str | None) -> ContentType:
     raise UserError(f"{text} is not an accepted ContentType: {accepted}.")
 
 
-def read(place: Path, content: ContentType, csv_weights: bool) -> Table | None:
-    """A file, or all files of a directory; None without data. Raises UserError."""
-    files = data_files(place)
+def read(
+    place: Path, content: ContentType, csv_weights: bool, *, is_pipe: bool = False
+) -> Table | None:
+    """A file, all files of a directory, or what comes through a pipe; None without data. Raises
+    UserError."""
+    if is_pipe and content.format == "LIBSVM":
+        raise UserError("Pipe mode not supported for LibSVM.")
+    files: Sequence[DataFile] = read_pipe(place) if is_pipe else data_files(place)
     if not files:
         return None
     log(f"File path {place} of input files")
@@ -130,7 +140,7 @@ def data_files(directory: Path) -> list[Path]:
 # ---- CSV -------------------------------------------------------------------------------------
 
 
-def _read_csv(files: list[Path], charset: str, csv_weights: bool) -> Table:
+def _read_csv(files: Sequence[DataFile], charset: str, csv_weights: bool) -> Table:
     blocks = []
     for path in files:
         try:
@@ -155,7 +165,7 @@ def _read_csv(files: list[Path], charset: str, csv_weights: bool) -> Table:
     return Table(rows[:, first:], rows[:, 0], weights=rows[:, 1] if csv_weights else None)
 
 
-def _csv_block(path: Path, charset: str) -> Any:
+def _csv_block(path: DataFile, charset: str) -> Any:
     """One file as an array of rows; empty cells are missing values (NaN)."""
     encoding = "utf-8-sig" if charset.replace("-", "") == "utf8" else charset
     with path.open(encoding=encoding, errors="ignore") as file:
@@ -167,8 +177,9 @@ def _csv_block(path: Path, charset: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a file of empty lines
+            source = path if isinstance(path, Path) else path.open(encoding)
             return np.loadtxt(
-                path, np.float32, comments=None, delimiter=delimiter, ndmin=2, encoding=encoding
+                source, np.float32, comments=None, delimiter=delimiter, ndmin=2, encoding=encoding
             )
     except ValueError:
         # Slower, but it knows empty cells and quotes, and can say what is wrong.
@@ -253,7 +264,7 @@ def _of_all_rows(items: list[Any], rows: int, what: str) -> Any:
     return np.array(items) if items else None
 
 
-def _read_libsvm(files: list[Path], charset: str) -> Table:
+def _read_libsvm(files: Sequence[DataFile], charset: str) -> Table:
     rows = _Sparse()
     for path in files:
         with path.open(encoding=charset, errors="replace") as file:
@@ -267,7 +278,7 @@ def _read_libsvm(files: list[Path], charset: str) -> Table:
     return rows.table()
 
 
-def _not_libsvm(path: Path, number: int, line: str) -> str:
+def _not_libsvm(path: DataFile, number: int, line: str) -> str:
     place = "First line" if number == 1 else f"Line {number}"
     return (
         f"{place} '{line.strip()[:50]}...' of file '{path.name}' is not 'LIBSVM' format. Please "
