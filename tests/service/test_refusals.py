@@ -203,18 +203,36 @@ SEMANTIC: list[tuple[str, str, Any, str]] = [
         "MaxWaitTimeInSeconds",
     ),
     ("network isolation", f"{DEFINITION}.EnableNetworkIsolation", True, "EnableNetworkIsolation"),
-    ("pipe mode", f"{DEFINITION}.AlgorithmSpecification.TrainingInputMode", "Pipe", "Pipe"),
+    (
+        "gzip in file mode",
+        f"{DEFINITION}.InputDataConfig",
+        [
+            {
+                "ChannelName": "train",
+                "CompressionType": "Gzip",
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/x"}},
+            }
+        ],
+        "Invalid compression type for channel train: File mode only supports NONE, got Gzip",
+    ),
+    (
+        "a manifest that is not there",
+        f"{DEFINITION}.InputDataConfig",
+        [
+            {
+                "ChannelName": "train",
+                "DataSource": {
+                    "S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": "s3://nowhere/list"}
+                },
+            }
+        ],
+        'No S3 objects found under S3 URL "s3://nowhere/list" given in input data source.',
+    ),
     (
         "checkpoints",
         f"{DEFINITION}.CheckpointConfig",
         {"S3Uri": "s3://bucket/checkpoints", "LocalPath": "/opt/ml/input/data"},
         "LocalPath",
-    ),
-    (
-        "output without gzip",
-        f"{DEFINITION}.OutputDataConfig.CompressionType",
-        "NONE",
-        "CompressionType",
     ),
     ("grid over numbers", f"{CONFIG}.Strategy", "Grid", "categorical"),
 ]
