@@ -16,6 +16,7 @@ import fcntl
 import gzip
 import itertools
 import json
+import mmap
 import os
 import random
 import shutil
@@ -117,20 +118,21 @@ class _Stream:
         self._feed = feed
         self._place = Path(feed["stream"])
         self._lengths = array(NUMBER, (self._place / LENGTHS).read_bytes())
-        self._offsets = array(NUMBER)
-        offset = 0
+        self._ends = array(NUMBER, [0])
         with (self._place / RECORDS).open("rb") as records:
             for line in records:
-                self._offsets.append(offset)
-                offset += len(line)
+                self._ends.append(self._ends[-1] + len(line))
 
     def write(self, out: BinaryIO, epoch: int) -> None:
-        feed = self._feed
-        count = len(self._offsets)
-        with (self._place / RECORDS).open("rb") as records:
-            for number in order(count, feed["seed"], epoch, feed["shard"], feed["shards"]):
-                records.seek(self._offsets[number])
-                self._write_record(out, json.loads(records.readline()))
+        feed, ends = self._feed, self._ends
+        if len(ends) == 1:
+            return
+        with (
+            (self._place / RECORDS).open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as records,
+        ):
+            for number in order(len(ends) - 1, feed["seed"], epoch, feed["shard"], feed["shards"]):
+                self._write_record(out, json.loads(records[ends[number] : ends[number + 1]]))
 
     def _write_record(self, out: BinaryIO, parts: Iterable[str | int]) -> None:
         for part in parts:

@@ -9,6 +9,7 @@ import zlib
 from array import array
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from tuner.domain.definitions import Channel, S3DataDistributionType
@@ -23,6 +24,7 @@ from tuner.training.sources import (
     objects_of,
     records_of,
     source_of,
+    version_of,
 )
 from tuner.training.view_cache import ViewCache
 
@@ -112,9 +114,8 @@ class InputViews:
             _make_stream(self._objects, channel, records, place)
 
         kind = ["stream", _is_wrapped(channel), _is_compressed(channel)]
-        seen = records_of(self._objects, channel)
-        named = ([part if isinstance(part, str) else [part.etag] for part in row] for row in seen)
-        return self._cache.get(_digest(map(json.dumps, [kind, *named])), user, make)
+        content = chain([kind], version_of(self._objects, channel))
+        return self._cache.get(_digest(map(json.dumps, content)), user, make)
 
 
 @contextmanager

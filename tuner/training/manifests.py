@@ -56,11 +56,15 @@ def parse_record(line: bytes, names: Sequence[str]) -> list[str | Reference]:
     return [_part(document, name) for name in names]
 
 
+def is_reference(name: str) -> bool:
+    return name.endswith(_REFERENCE)
+
+
 def _part(document: dict[str, Any], name: str) -> str | Reference:
     if name not in document:
         raise ManifestError(f"it has no attribute {name!r}")
     value = document[name]
-    if name.endswith(_REFERENCE):
+    if is_reference(name):
         if not isinstance(value, str) or not value.startswith("s3://"):
             raise ManifestError(f"the attribute {name!r} is not the S3 URI of an object")
         return Reference(value)

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from tuner.domain.definitions import Channel, S3DataSource, S3DataType
 from tuner.domain.ports import ObjectInfo, Objects
-from tuner.training.manifests import ManifestError, Reference, parse_manifest, parse_record
+from tuner.training.manifests import (
+    ManifestError,
+    Reference,
+    is_reference,
+    parse_manifest,
+    parse_record,
+)
 
 _SERVED = (S3DataType.S3_PREFIX, S3DataType.MANIFEST_FILE, S3DataType.AUGMENTED_MANIFEST_FILE)
 _MANIFEST_BYTES = 256 << 20
@@ -83,6 +89,18 @@ def records_of(objects: Objects, channel: Channel) -> Iterator[Record]:
                 object_at(objects, part.uri) if isinstance(part, Reference) else part
                 for part in parts
             ]
+
+
+def version_of(objects: Objects, channel: Channel) -> Iterator[object]:
+    """What is the same as long as `records_of` is, as JSON. Raises InputError."""
+    source = source_of(channel)
+    if source.s3_data_type is S3DataType.AUGMENTED_MANIFEST_FILE:
+        names = source.attribute_names or ()
+        yield [object_at(objects, source.s3_uri).etag, names]
+        if not any(map(is_reference, names)):
+            return
+    for record in records_of(objects, channel):
+        yield [part.etag for part in record if isinstance(part, ObjectInfo)]
 
 
 def object_at(objects: Objects, uri: str) -> ObjectInfo:
