@@ -41,6 +41,7 @@ from tuner.domain.ports import (
     Logs,
     Objects,
     Prepared,
+    Preparing,
     Reach,
     unreachable,
 )
@@ -203,6 +204,7 @@ class DockerBackend:
         image = self._images.fetch(
             job.spec.algorithm_specification.training_image or "",
             user_code=script_mode.runs_user_code(job.spec, job.hyper_parameters),
+            tell=lambda message: self._tell(Preparing(key=job.key, message=message)),
         )
         hosts = hosts_of(job)
         labels = plan.labels(self.home_id, job)

@@ -134,15 +134,15 @@ class Engine:
             finally:
                 client.close()
 
-    def pull(self, name: str) -> Iterator[str]:
-        """Pull an image; a line about each layer that is finished."""
+    def pull(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """Pull an image; what the engine says meanwhile: `id` of a layer, `status`, and its
+        `progress` in words and as `progressDetail` (`current`, `total`: bytes)."""
         with self._api() as api:
             repository, tag = _repository_and_tag(name)
             for step in api.pull(repository, tag=tag, stream=True, decode=True):
                 if "error" in step:
                     raise EngineRefused(str(step["error"]))
-                if "progress" not in step:
-                    yield " ".join(filter(None, [step.get("id"), step.get("status")]))
+                yield step
 
     def build(
         self,
