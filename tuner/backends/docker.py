@@ -50,7 +50,7 @@ from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.checkpoints import CheckpointError, Checkpoints, place_in_tree
 from tuner.training.environment import image_environment
 from tuner.training.inputs import InputError, InputViews
-from tuner.training.outputs import OutputError
+from tuner.training.outputs import OutputError, TooMuchOutput
 
 _log = logging.getLogger(__name__)
 
@@ -418,6 +418,8 @@ class DockerBackend:
                 return
             case InputError():
                 failure = failures.client(f"Data download failed:{error}")
+            case TooMuchOutput():
+                failure = failures.client(f"Artifact upload failed:{error}")
             case ImageError():
                 failure = failures.client(str(error))
             case (
