@@ -280,7 +280,7 @@ class DockerBackend:
             device
             for item in present
             if item["State"] in ("created", "running")
-            for device in item["Labels"][plan.GPUS].split(",")
+            for device in item["Labels"].get(plan.GPUS, "").split(",")
         ]
         return plan.free_gpus(self._capacity.gpus, taken, wanted)
 
@@ -344,14 +344,12 @@ class DockerBackend:
         """Go on with what was started, and remove what nobody knows."""
         label = f"{plan.HOME}={self.home_id}"
         try:
+            self._life.patiently(self._images.remove_unfinished)
             present = self._life.patiently(partial(self._engine.containers, label))
             networks = self._life.patiently(partial(self._engine.networks, label))
         except (EngineUnavailable, EngineRefused, Closing) as error:
             _log.warning("what runs cannot be looked at: %s", error)
             return
-        for item in present:
-            if plan.ATTEMPT not in item["Labels"]:  # an image was being prepared from it
-                self._engine.remove(item["Id"])
         present = [item for item in present if plan.ATTEMPT in item["Labels"]]
         found = [item["Labels"][plan.ATTEMPT] for item in (*present, *networks)]
         for key in {plan.key_of(value) for value in found} - self._known:

@@ -90,6 +90,14 @@ class Images:
             finally:
                 self._engine.remove(container)
 
+    def remove_unfinished(self) -> None:
+        """Remove the containers from which an owner before this one was preparing images. Raises
+        EngineUnavailable or EngineRefused."""
+        with self._lock:  # not those of this one
+            for container in self._engine.containers(f"{plan.HOME}={self._home_id}"):
+                if plan.ATTEMPT not in container["Labels"]:
+                    self._engine.remove(container["Id"])
+
     def remove_prepared(self) -> None:
         """Remove what `prepared` made and no container needs."""
         for image in self._engine.images(f"{plan.HOME}={self._home_id}"):
