@@ -12,7 +12,7 @@ from tests.conformance.backends.docker_stage import DockerStage, client
 from tests.conformance.backends.stage import BUCKET, with_image
 from tuner.backends.docker_engine import Engine
 from tuner.domain.definitions import CheckpointConfig
-from tuner.domain.ports import Faulted, InstanceExited, Started
+from tuner.domain.ports import Faulted, InstanceExited, Prepared, Started
 from tuner.domain.statuses import FailureKind
 
 COUNT = """
@@ -253,3 +253,18 @@ def test_what_a_former_owner_prepared_an_image_from_is_swept_away(
     stage.wait(
         lambda: left not in [item["Id"] for item in stage.engine.containers("amtlocal.home")]
     )
+
+
+def test_what_the_engine_says_of_a_path_of_ours_is_told_without_it(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    saved = CheckpointConfig(s3_uri=f"s3://{BUCKET}/saved")
+    job = stage.job("", checkpoints=saved)
+    stage.backend.prepare(job)
+    stage.first(Prepared, job.key)
+    (stage.attempts() / str(job.key) / "algo-1" / "ml" / "checkpoints").rmdir()
+    stage.backend.launch(job)
+    text = stage.first(Faulted, job.key).failure.text
+    assert "algo-1 cannot be started" in text
+    assert str(stage.home) not in text

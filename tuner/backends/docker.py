@@ -429,7 +429,7 @@ class DockerBackend:
                 | OSError()
             ):
                 _log.error("attempt %s: %s", key, error)
-                failure = failures.foreseen(error)
+                failure = failures.foreseen(error, self._home)
             case _:
                 _log.error("attempt %s", key, exc_info=error)
                 failure = failures.unforeseen(error)

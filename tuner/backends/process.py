@@ -342,7 +342,7 @@ class ProcessBackend:
             self._fault(key, failures.client(str(error)))
         except (KeeperUnavailable, CheckpointError, OutputError, OSError) as error:
             _log.error("attempt %s: %s", key, error)
-            self._fault(key, failures.foreseen(error))
+            self._fault(key, failures.foreseen(error, self._home))
         except Exception as error:
             _log.exception("attempt %s", key)
             self._fault(key, failures.unforeseen(error))
