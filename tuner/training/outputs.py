@@ -32,6 +32,10 @@ class OutputError(Exception):
     """Outputs could not be packed or stored; the text says why."""
 
 
+class TooMuchOutput(OutputError):
+    """The program wrote more than there can be room for: to try it again is of no use."""
+
+
 def collect(job: TrainingJob, roots: Mapping[str, Path], objects: Objects) -> str | None:
     """Pack the outputs of all hosts (`host -> its tree`) and give the program's failure text.
 
@@ -151,7 +155,7 @@ def _store(
 def _check_size(key: str, files: Iterable[Path], scratch: Path) -> None:
     size = sum(path.lstat().st_size for path in files)
     if size > shutil.disk_usage(scratch).total:  # holes: to read them would take hours
-        raise ValueError(f"{key} would hold {size:,} bytes, more than the disk has room for")
+        raise TooMuchOutput(f"{key} would hold {size:,} bytes, more than the disk has room for")
 
 
 def _store_files(
