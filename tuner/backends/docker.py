@@ -231,15 +231,7 @@ class DockerBackend:
                 tree = self._places.tree(job.key, host)
                 piped = pipes.lay_out(self._views, job, index, tree)
                 feeds += piped
-                copied = docker_inputs.copied(job, channels)
-                if copied is None:
-                    mounts = plan.mounts(tree, channels)
-                else:
-                    rest = {name: view for name, view in channels.items() if name not in copied}
-                    mounts = plan.mounts(None, rest)
-                    if piped:
-                        docker_inputs.copy(copied, tree)
-                        mounts.append(plan.data_mount(tree))
+                mounts, inputs = docker_inputs.arrange(job, tree, channels, piped=bool(piped))
                 made[host] = self._engine.create(
                     **plan.container(
                         job,
@@ -254,8 +246,7 @@ class DockerBackend:
                         gpus=self._free_gpus(job.resources.gpus),
                     )
                 )
-                if copied is not None:
-                    inputs = docker_inputs.archive(tree, None if piped else copied)
+                if inputs is not None:
                     self._engine.put(made[host], opt_ml.OPT_ML, inputs)
         pipes.keep_feeds(self._places.directory(job.key), feeds)
         return made

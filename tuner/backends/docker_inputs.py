@@ -1,4 +1,4 @@
-"""Inputs that a program may write to: copied into its container rather than mounted.
+"""How a container gets its input: mounted, or copied where its program may write to it.
 
 The drivers of SageMaker's SDK v3 come in channels, make themselves executable and leave a file
 in /opt/ml/input.
@@ -11,22 +11,32 @@ import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from tuner.backends.docker_plan import data_mount, mounts
 from tuner.domain.jobs import TrainingJob
 
 MAX_COPIED_BYTES = 64 << 20
 """A channel that holds more is data, and is mounted like that of any other job."""
 
 
-def copied(job: TrainingJob, channels: Mapping[str, Path]) -> dict[str, Path] | None:
-    """The channels that are to be copied with all of /opt/ml/input; None where nothing is: only
-    jobs with an entry point of their own expect that."""
+def arrange(
+    job: TrainingJob, tree: Path, channels: Mapping[str, Path], *, piped: bool
+) -> tuple[list[dict[str, Any]], bytes | None]:
+    """The mounts of a container, and an archive that is to be unpacked into its /opt/ml: only
+    jobs with an entry point of their own expect to write there."""
     if not job.spec.algorithm_specification.container_entrypoint:
-        return None
-    return {name: view for name, view in channels.items() if _size(view) <= MAX_COPIED_BYTES}
+        return mounts(tree, channels), None
+    small = {name: view for name, view in channels.items() if _size(view) <= MAX_COPIED_BYTES}
+    large = mounts(None, {name: view for name, view in channels.items() if name not in small})
+    if not piped:
+        return large, _archive(tree, small)
+    # FIFOs come and go while the program runs: they lie in a directory that is mounted.
+    _copy(small, tree)
+    return [data_mount(tree), *large], _archive(tree, None)
 
 
-def copy(channels: Mapping[str, Path], tree: Path) -> None:
+def _copy(channels: Mapping[str, Path], tree: Path) -> None:
     """Copy channels into the tree, the data of which are mounted; whatever user the image runs
     as may write."""
     data = tree / "input" / "data"
@@ -37,7 +47,7 @@ def copy(channels: Mapping[str, Path], tree: Path) -> None:
             path.chmod(0o777 if path.is_dir() else 0o666)
 
 
-def archive(tree: Path, channels: Mapping[str, Path] | None) -> bytes:
+def _archive(tree: Path, channels: Mapping[str, Path] | None) -> bytes:
     """A tar archive of `input` with these channels, or without any data where they are mounted;
     whatever user the image runs as may write."""
     packed = io.BytesIO()

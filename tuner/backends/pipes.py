@@ -15,15 +15,15 @@ from tuner.training.inputs import InputViews
 _FEEDS = "feeds.json"
 
 
-def lay_out(views: InputViews, job: TrainingJob, shard: int, tree: Path) -> list[Feed]:
-    """What one instance is to be fed, with the FIFOs of the first epoch in its tree: a program
-    may look for them before it is fed. Raises InputError."""
+def lay_out(views: InputViews, job: TrainingJob, index: int, tree: Path) -> list[Feed]:
+    """What instance number `index` is to be fed, with the FIFOs of the first epoch in its tree:
+    a program may look for them before it is fed. Raises InputError."""
     target = tree / "input" / "data"
     feeds = []
     for channel in job.spec.input_data_config or ():
         if job.spec.input_mode_of(channel) is InputMode.PIPE:
-            count = job.instance_count
-            feed = views.feed(channel, shard, count, user=str(job.key), target=target)
+            shards, user = job.instance_count, str(job.key)
+            feed = views.feed(channel, index, shards, user=user, target=target)
             make_fifo(feed, 0)
             feeds.append(feed)
     return feeds
