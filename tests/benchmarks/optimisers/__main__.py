@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +61,7 @@ def main() -> None:
     except LookupError as error:
         raise SystemExit(str(error)) from None
     results = Results(options.results)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the pool ends its processes
     if not options.only_report:
         jobs = list(
             missing(methods, tasks, options.seeds, options.parallel, budgets[-1], results.all())
