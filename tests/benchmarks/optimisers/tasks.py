@@ -176,6 +176,7 @@ VALIDATION = (
     _task("branin-failing", "failing", _walled(f.branin(), 0.05, None)),
     _table("forest-digits"),
     _table("boosting-breast-cancer"),
+    _table("network-diabetes"),
     _live("svm-wine"),
     _live("neighbours-breast-cancer"),
     _task("styblinski-tang-4-of-25", "wide", _moved(f.styblinski_tang(4), _continuous(25))),
