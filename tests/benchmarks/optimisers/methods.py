@@ -223,7 +223,7 @@ class PeerMethod:
         return PeerStudy(_process(command), space, seed, parallel, budget)
 
 
-_PEERS = {
+OTHERS = {
     "BayesOpt": ("bayes_opt", "bayesian-optimization", "ucb"),
     "Hyperopt": ("hyperopt", "hyperopt", "tpe"),
     "Nevergrad": ("nevergrad", "nevergrad", "NGOpt"),
@@ -239,7 +239,7 @@ _PEERS = {
 
 
 def method_names() -> list[str]:
-    return [*(name for name in strategy_names() if name != "Grid"), "Prototype", *_PEERS]
+    return [*(name for name in strategy_names() if name != "Grid"), "Prototype", *OTHERS]
 
 
 def find_method(
@@ -253,9 +253,9 @@ def find_method(
             raise LookupError("Prototype needs --prototype PATH.")
         version = hashlib.sha256(prototype.read_bytes()).hexdigest()[:10]
         return PeerMethod(name, version, Path(sys.executable), "prototype_peer.py", str(prototype))
-    if name not in _PEERS:
+    if name not in OTHERS:
         raise LookupError(f"There is no method {name!r}. Known are: {', '.join(method_names())}.")
-    group, package, argument = _PEERS[name]
+    group, package, argument = OTHERS[name]
     if environments is None:
         raise LookupError(f"{name} needs --environments DIR.")
     python = python_of(environments, group)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.benchmarks.optimisers.methods import PEERS, PeerError, PeerProcess, find_method
+from tests.benchmarks.optimisers.environments import GROUPS
+from tests.benchmarks.optimisers.methods import OTHERS, PEERS, PeerError, PeerProcess, find_method
 from tests.benchmarks.optimisers.objectives import Values
 from tests.benchmarks.optimisers.report import Comparison, curves, lines, ranks
 from tests.benchmarks.optimisers.results import Result, Results
@@ -175,3 +176,9 @@ def test_methods_that_need_something_say_what(tmp_path: Path) -> None:
         find_method("Prototype")
     with pytest.raises(LookupError, match="no method 'nope'"):
         find_method("nope")
+
+
+def test_every_peer_has_an_environment_and_a_script() -> None:
+    for group, _, _ in OTHERS.values():
+        assert group in GROUPS
+        assert (PEERS / f"{group}_peer.py").exists()
