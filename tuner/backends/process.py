@@ -297,7 +297,7 @@ class ProcessBackend:
             private_opt_ml=overlays is not None,
             scratch=scratch,
             endpoint=self._reach(job, _HERE),
-            cpus=job.resources.cpus,
+            given=job.resources,
             network_interface=_LOOPBACK,
             instructions=self._places.instructions(job.key) if container.runs_user_code else None,
         )
