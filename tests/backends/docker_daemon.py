@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tuner.backends.docker_engine import Engine, EngineUnavailable
+from tuner.backends.docker_connection import EngineUnavailable
+from tuner.backends.docker_engine import Engine
 
 PATIENCE = 60.0
 

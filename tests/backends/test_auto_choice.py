@@ -13,7 +13,8 @@ from tests.conformance.backends.stage import Stage
 from tuner.backends.auto import AutoBackend, Choice, Situation, choose
 from tuner.backends.docker import DockerBackend
 from tuner.backends.docker_engine import Engine
-from tuner.backends.process import ProcessBackend, machine_capacity
+from tuner.backends.machine import machine_capacity
+from tuner.backends.process import ProcessBackend
 from tuner.domain.jobs import TrainingJob
 from tuner.domain.ports import Started
 

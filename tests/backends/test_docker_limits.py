@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.backends.docker_stage import BASE, DockerStage, build, client
 from tests.conformance.backends.stage import changed, with_image
-from tuner.backends import docker
+from tuner.backends import docker_rounds
 from tuner.domain.definitions import ResourceConfig
 from tuner.domain.jobs import Resources
 
@@ -132,7 +132,7 @@ def test_a_program_that_fills_its_volume_is_ended_with_the_cause(
     docker_stage: DockerStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = docker_stage
-    monkeypatch.setattr(docker, "_LOOK_AT_DISK_EVERY", 0.2)
+    monkeypatch.setattr(docker_rounds, "_LOOK_AT_DISK_EVERY", 0.2)
     stage.replace_owner()
     job = changed(
         stage.job(

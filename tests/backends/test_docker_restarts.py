@@ -15,7 +15,8 @@ from tests.backends.docker_daemon import Daemon
 from tests.conformance.backends.docker_stage import BASE, DockerStage, client
 from tests.conformance.backends.stage import changed, with_image
 from tuner.backends import docker_life
-from tuner.backends.docker_engine import Engine, EngineUnavailable
+from tuner.backends.docker_connection import EngineUnavailable
+from tuner.backends.docker_engine import Engine
 from tuner.backends.docker_start import note_launch
 from tuner.backends.docker_watch import ended_by_engine, was_started
 from tuner.domain.jobs import TrainingJob

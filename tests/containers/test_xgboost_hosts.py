@@ -130,4 +130,4 @@ def test_a_host_that_dies_in_training_ends_the_others(tmp_path: Path) -> None:
     outcome = finish(first, roots[0])
     finish(second, roots[1])
     assert outcome.code == 1
-    assert "Another host of this training job ended too early." in outcome.failure
+    assert outcome.failure == "Host algo-2 failed: Its program ended too early."

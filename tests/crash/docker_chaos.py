@@ -21,7 +21,8 @@ from typing import Any
 
 from tests.backends.docker_daemon import Daemon
 from tests.owner.homes import alive, owner_pid, specification, until
-from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable
+from tuner.backends.docker_connection import EngineRefused, EngineUnavailable
+from tuner.backends.docker_engine import Engine
 from tuner.client import Client
 from tuner.settings import Settings
 

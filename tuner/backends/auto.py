@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tuner.backends import failures
 from tuner.backends.docker import DockerBackend
 from tuner.backends.docker_images import names_of
 from tuner.backends.lanes import Lanes
 from tuner.backends.process import ProcessBackend
-from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
+from tuner.domain.jobs import AttemptKey, TrainingJob
 from tuner.domain.ports import Backend, Capabilities, Capacity, Event, EventSink, Faulted
-from tuner.domain.statuses import FailureKind
 from tuner.training import script_mode
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class AutoBackend:
                 act(self._backend(job))
             except Exception as error:
                 log.exception("attempt %s", job.key)
-                self._fault(job.key, repr(error))
+                self._pass_on(Faulted(key=job.key, failure=failures.unforeseen(error)))
 
         self._lanes.submit(job.key, chosen)
 
@@ -209,7 +209,3 @@ class AutoBackend:
     def _pass_on(self, event: Event) -> None:
         if self._post is not None:
             self._post(event)
-
-    def _fault(self, key: AttemptKey, text: str) -> None:
-        failure = Failure(kind=FailureKind.INTERNAL, text=text)
-        self._pass_on(Faulted(key=key, failure=failure))

@@ -10,26 +10,27 @@ import contextlib
 import hashlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuner.backends import docker_inputs
+from tuner.backends import docker_inputs, failures
 from tuner.backends import docker_plan as plan
 from tuner.backends.docker_attempt import RunningAttempt
-from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable, Missing
+from tuner.backends.docker_connection import EngineRefused, EngineUnavailable, Missing
+from tuner.backends.docker_engine import Engine
 from tuner.backends.docker_images import ImageError, Images
 from tuner.backends.docker_life import Closing, EngineLife
 from tuner.backends.docker_network import Wiring, wire
 from tuner.backends.docker_outputs import discard, fetch
+from tuner.backends.docker_rounds import Rounds
 from tuner.backends.docker_start import start
 from tuner.backends.docker_watch import Container, Lost
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
 from tuner.backends.removal import remove_tree
-from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
+from tuner.domain.jobs import AttemptKey, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
     Capacity,
@@ -43,7 +44,7 @@ from tuner.domain.ports import (
     Reach,
     unreachable,
 )
-from tuner.domain.statuses import FailureKind, SecondaryStatus
+from tuner.domain.statuses import SecondaryStatus
 from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.checkpoints import CheckpointError, Checkpoints, place_in_tree
 from tuner.training.environment import image_environment
@@ -54,8 +55,6 @@ _log = logging.getLogger(__name__)
 
 _ACTS = 16
 _PASS_ON_WITHIN = 2.0
-_GATHER_OUTPUT = 0.03
-_LOOK_AT_DISK_EVERY = 5.0
 _GONE = "its container was removed by somebody else"
 
 
@@ -91,8 +90,7 @@ class DockerBackend:
         self._made: dict[AttemptKey, dict[str, str]] = {}
         self._running: dict[AttemptKey, RunningAttempt] = {}
         self._engine_cpus: int | None = None
-        self._grown: set[RunningAttempt] = set()
-        self._output = threading.Event()
+        self._rounds = Rounds(self._life, f"{plan.HOME}={self.home_id}", self._running)
         self._post: EventSink | None = None
 
     def start(self, post: EventSink) -> None:
@@ -100,8 +98,7 @@ class DockerBackend:
         self._views = InputViews(self._objects, self._home / "container-inputs")
         self._post = post
         self._life.start()
-        for work in (self._gather_output, self._look_at_disk):
-            threading.Thread(target=work, name=f"docker{work.__name__}", daemon=True).start()
+        self._rounds.start()
 
     def capacity(self) -> Capacity:
         return self._capacity
@@ -181,7 +178,7 @@ class DockerBackend:
         self._lanes.drain(_PASS_ON_WITHIN)  # what was asked for, if it is quick
         self._post = None
         self._life.closing.set()
-        self._output.set()
+        self._rounds.close()
         for attempt in list(self._running.values()):
             attempt.close()
         self._lanes.close(wait=False)  # a busy engine may take a minute, and acts are idempotent
@@ -300,7 +297,7 @@ class DockerBackend:
             self._life,
             self._tell,
             self._fail,
-            self._grew,
+            self._rounds.grew,
         )
         self._running[job.key] = attempt
         attempt.watch()
@@ -418,9 +415,9 @@ class DockerBackend:
             case Closing():
                 return
             case InputError():
-                kind, text = FailureKind.CLIENT, f"Data download failed:{error}"
+                failure = failures.client(f"Data download failed:{error}")
             case ImageError():
-                kind, text = FailureKind.CLIENT, str(error)
+                failure = failures.client(str(error))
             case (
                 Lost()
                 | EngineUnavailable()
@@ -429,14 +426,14 @@ class DockerBackend:
                 | OutputError()
                 | OSError()
             ):
-                kind, text = FailureKind.INTERNAL, _internal(str(error))
+                _log.error("attempt %s: %s", key, error)
+                failure = failures.foreseen(error)
             case _:
                 _log.error("attempt %s", key, exc_info=error)
-                kind, text = FailureKind.INTERNAL, _internal(repr(error))
+                failure = failures.unforeseen(error)
         if (attempt := self._running.pop(key, None)) is not None:
             attempt.close()
-        fault = Faulted(key=key, failure=Failure(kind=kind, text=text))
-        self._lanes.submit(key, partial(self._end_all, fault))
+        self._lanes.submit(key, partial(self._end_all, Faulted(key=key, failure=failure)))
 
     def _end_all(self, fault: Faulted) -> None:
         """Kill what may still run of an attempt, store what it left, and only then tell of its
@@ -455,43 +452,3 @@ class DockerBackend:
     def _tell(self, event: Event) -> None:
         if (post := self._post) is not None:
             post(event)
-
-    # ---- what is looked at all the time --------------------------------------------------------
-
-    def _grew(self, attempt: RunningAttempt) -> None:
-        self._grown.add(attempt)
-        self._output.set()
-
-    def _gather_output(self) -> None:
-        """Store and tell of output some milliseconds after it came, all that came till then."""
-        while not self._life.closing.is_set():
-            self._output.wait()
-            time.sleep(_GATHER_OUTPUT)
-            self._output.clear()
-            grown, self._grown = self._grown, set()
-            for attempt in grown:
-                attempt.flush()
-
-    def _look_at_disk(self) -> None:
-        """End what has written more than its volume holds."""
-        wait = _LOOK_AT_DISK_EVERY
-        while not self._life.closing.wait(wait):
-            began = time.monotonic()
-            if any(attempt.running for attempt in list(self._running.values())):
-                try:
-                    self._end_those_over_their_volume()
-                except (EngineUnavailable, EngineRefused) as error:
-                    _log.warning("disk use cannot be looked at: %s", error)
-            # it walks through all that was written: no more than a twentieth of the time
-            wait = max(_LOOK_AT_DISK_EVERY, 20 * (time.monotonic() - began))
-
-    def _end_those_over_their_volume(self) -> None:
-        for item in self._engine.containers(f"{plan.HOME}={self.home_id}", sizes=True):
-            attempt = self._running.get(plan.key_of(item["Labels"][plan.ATTEMPT]))
-            limit = int(item["Labels"][plan.VOLUME])
-            if attempt is not None and item.get("SizeRw", 0) > limit:
-                attempt.kill(f"the program wrote more than the {limit >> 30} GB of its volume")
-
-
-def _internal(detail: str) -> str:
-    return f"We encountered an internal error. Please try again. ({detail})"

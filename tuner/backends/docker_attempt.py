@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tuner.backends.docker_engine import EngineRefused, EngineUnavailable
+from tuner.backends.docker_connection import EngineRefused, EngineUnavailable
 from tuner.backends.docker_life import Closing, EngineLife
 from tuner.backends.docker_logs import AttemptLog
 from tuner.backends.docker_watch import Container, End, Watch

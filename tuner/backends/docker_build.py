@@ -20,7 +20,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tuner.backends.docker_engine import QUICK_TIMEOUT, Engine, EngineRefused, EngineUnavailable
+from tuner.backends.docker_connection import EngineRefused, EngineUnavailable
+from tuner.backends.docker_engine import QUICK_TIMEOUT, Engine
 from tuner.backends.docker_images import BUNDLED
 from tuner.training.containers import Container
 

@@ -5,38 +5,27 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import logging
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Any, BinaryIO
 
-log = logging.getLogger(__name__)
+from tuner.backends.docker_connection import (
+    EngineRefused,
+    EngineUnavailable,
+    Missing,
+    connect,
+    sdk_errors,
+    translated,
+)
 
 TIMEOUT = 60.0
 """Seconds without a sign of the engine after which it counts as not answering."""
 QUICK_TIMEOUT = 5.0
 _BUILD_TIMEOUT = 900.0
 """A compiler, or a slow mirror, may be silent for long."""
-_POOL = 128
-_SOCKET = Path("/var/run/docker.sock")
-_CONTEXTS = Path("~/.docker/contexts")
-
-
-class EngineUnavailable(Exception):
-    """There is no engine, or it does not answer; the text says so. Worth trying again."""
-
-
-class EngineRefused(Exception):
-    """The engine answered that it will not; the text is its explanation."""
-
-
-class Missing(EngineRefused):
-    """The engine has no such container, image, network or path."""
 
 
 class LogStream:
@@ -85,7 +74,7 @@ class Engine:
         when the engine begins to shut down."""
         with self._api() as known:
             limit = min(self._timeout, QUICK_TIMEOUT)
-            client = _connect(limit, self._address, known.api_version)
+            client = connect(limit, self._address, known.api_version)
             try:
                 client.ping()
             finally:
@@ -109,7 +98,7 @@ class Engine:
         with self._api() as api:
             try:
                 stamp = api.inspect_network("bridge")["Created"]
-            except _errors().NotFound:
+            except sdk_errors().NotFound:
                 return None
         return datetime.fromisoformat(stamp).timestamp()
 
@@ -127,9 +116,9 @@ class Engine:
         with self._api() as api:
             try:
                 found: Mapping[str, Any] = api.inspect_image(name)
-            except _errors().ImageNotFound:
+            except sdk_errors().ImageNotFound:
                 return None
-            except _errors().APIError as error:
+            except sdk_errors().APIError as error:
                 if error.status_code == 400:  # no legal name of an image
                     return None
                 raise
@@ -138,8 +127,8 @@ class Engine:
     def can_pull(self, name: str) -> None:
         """Ask its registry for an image, with the credentials of the engine's own client.
         Raises EngineRefused with the reason when it cannot be had."""
-        with _translated():
-            client = _connect(QUICK_TIMEOUT, self._address)
+        with translated():
+            client = connect(QUICK_TIMEOUT, self._address)
             try:
                 client.inspect_distribution(name)
             finally:
@@ -197,7 +186,7 @@ class Engine:
 
     def remove_image(self, image: str) -> None:
         """Refused while a container is made from it."""
-        with self._api() as api, contextlib.suppress(_errors().NotFound):
+        with self._api() as api, contextlib.suppress(sdk_errors().NotFound):
             api.remove_image(image)
 
     # ---- containers -----------------------------------------------------------------------------
@@ -239,15 +228,16 @@ class Engine:
             api.stop(container, timeout=seconds)
 
     def kill(self, container: str) -> None:
-        with self._api() as api, contextlib.suppress(_errors().APIError):  # it has ended already
+        """Also where it has ended already."""
+        with self._api() as api, contextlib.suppress(sdk_errors().APIError):
             api.kill(container)
 
     def remove(self, container: str) -> None:
         """Returns when it is gone, also where somebody else removes it at this moment."""
-        with self._api() as api, contextlib.suppress(_errors().NotFound):
+        with self._api() as api, contextlib.suppress(sdk_errors().NotFound):
             try:
                 api.remove_container(container, force=True, v=True)
-            except _errors().APIError as error:
+            except sdk_errors().APIError as error:
                 if error.status_code != HTTPStatus.CONFLICT:
                     raise
                 api.wait(container, condition="removed")
@@ -327,84 +317,21 @@ class Engine:
             return next(item for item in configuration if "." in item["Subnet"])
 
     def remove_network(self, network: str) -> None:
-        with self._api() as api, contextlib.suppress(_errors().NotFound):
+        with self._api() as api, contextlib.suppress(sdk_errors().NotFound):
             api.remove_network(network)
 
     @contextlib.contextmanager
     def _api(self) -> Iterator[Any]:
-        with _translated():
+        with translated():
             with self._lock:
                 if self._client is None:
-                    self._client = _connect(self._timeout, self._address)
+                    self._client = connect(self._timeout, self._address)
             yield self._client
 
 
 def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
-    with _translated():
+    with translated():
         yield from stream
-
-
-def _connect(timeout: float, address: str | None, version: str = "auto") -> Any:
-    """A client of the Docker SDK; with `auto` it has asked the engine for its version."""
-    named = address or os.environ.get("DOCKER_HOST")
-    if not named and not _SOCKET.exists() and not _CONTEXTS.expanduser().is_dir():
-        # the SDK takes long to import, and most homes do without it
-        raise EngineUnavailable(f"no Docker engine is installed ({_SOCKET} is not there)")
-    try:
-        import docker
-    except ImportError:
-        text = "the Docker SDK for Python is not installed: pip install 'amtlocal[docker]'"
-        raise EngineUnavailable(text) from None
-    settings = {"base_url": address} if address else docker.utils.kwargs_from_env()
-    if "base_url" not in settings:
-        context = docker.context.ContextAPI.get_current_context()
-        if context is not None and context.Host:
-            settings["base_url"] = context.Host
-    settings.setdefault("base_url", f"unix://{_SOCKET}")
-    return docker.APIClient(version=version, timeout=timeout, max_pool_size=_POOL, **settings)
-
-
-def _errors() -> Any:
-    import docker.errors
-
-    return docker.errors
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """The errors of the SDK and of what lies below it as ours."""
-    try:
-        yield
-    except Exception as error:
-        ours = _as_ours(error)
-        if ours is error:
-            raise
-        raise ours from error
-
-
-def _as_ours(error: Exception) -> Exception:
-    try:
-        import docker.errors as sdk
-        import requests
-        import urllib3
-    except ImportError:
-        return error
-    if isinstance(error, sdk.NotFound):
-        return Missing(str(error.explanation))
-    if isinstance(error, sdk.APIError):
-        return EngineRefused(str(error.explanation or error))
-    unreachable = (requests.RequestException, urllib3.exceptions.HTTPError, sdk.DockerException)
-    if isinstance(error, (*unreachable, OSError)):
-        place = os.environ.get("DOCKER_HOST", "")
-        at = f" at {place}" if place else ""
-        return EngineUnavailable(f"the Docker engine{at} does not answer: {_innermost(error)}")
-    return error
-
-
-def _innermost(error: BaseException) -> str:
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return str(error)
 
 
 def _repository_and_tag(name: str) -> tuple[str, str]:

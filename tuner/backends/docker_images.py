@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.backends import docker_plan as plan
-from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable
+from tuner.backends.docker_connection import EngineRefused, EngineUnavailable
+from tuner.backends.docker_engine import Engine
 from tuner.backends.docker_outputs import writable_directories
 from tuner.training.containers import ContainerError, find_container
 

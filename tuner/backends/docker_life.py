@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from tuner.backends.docker_engine import Engine, EngineRefused, EngineUnavailable
+from tuner.backends.docker_connection import EngineRefused, EngineUnavailable
+from tuner.backends.docker_engine import Engine
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tuner.backends.docker_engine import Engine, EngineRefused
+from tuner.backends.docker_connection import EngineRefused
+from tuner.backends.docker_engine import Engine
 
 _FIRST_ADDRESS = 10
 _TRIES = 5

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from tuner.backends.docker_engine import Engine, Missing
+from tuner.backends.docker_connection import Missing
+from tuner.backends.docker_engine import Engine
 from tuner.training.opt_ml import OPT_ML, WRITTEN
 from tuner.training.outputs import OutputError
 

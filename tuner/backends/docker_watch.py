@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tuner.backends.attempt import out_of_memory
-from tuner.backends.docker_engine import EngineUnavailable, LogStream
+from tuner.backends.docker_connection import EngineUnavailable
+from tuner.backends.docker_engine import LogStream
 from tuner.backends.docker_life import EngineLife
 from tuner.backends.docker_logs import AttemptLog, Line, Lines
 

@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.backends import failures
 from tuner.backends.keeper_client import KeeperClient, KeeperUnavailable
 from tuner.backends.lanes import Lanes
+from tuner.backends.machine import machine_capacity
 from tuner.backends.places import Places, hosts_file, hosts_of
 from tuner.backends.processes import MARKER
 from tuner.backends.removal import remove_tree
 from tuner.domain.definitions import Channel, InputMode
-from tuner.domain.errors import told_of
 from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
@@ -37,7 +38,7 @@ from tuner.domain.ports import (
     Started,
     unreachable,
 )
-from tuner.domain.statuses import FailureKind, SecondaryStatus
+from tuner.domain.statuses import SecondaryStatus
 from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.checkpoints import CheckpointError, Checkpoints
 from tuner.training.containers import Container, ContainerError, find_container
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOST = "the process keeper ended unexpectedly"
-_USABLE_MEMORY = 0.9
 _TRANSFERS = 4
 _HERE = "127.0.0.1"
 _LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
@@ -335,19 +335,19 @@ class ProcessBackend:
         try:
             act()
         except InputError as error:
-            self._fault(key, FailureKind.CLIENT, f"Data download failed:{error}")
+            self._fault(key, failures.client(f"Data download failed:{error}"))
         except ContainerError as error:
-            self._fault(key, FailureKind.CLIENT, str(error))
+            self._fault(key, failures.client(str(error)))
         except (KeeperUnavailable, CheckpointError, OutputError, OSError) as error:
             _log.error("attempt %s: %s", key, error)
-            self._fault(key, FailureKind.INTERNAL, _internal(told_of(error)))
+            self._fault(key, failures.foreseen(error))
         except Exception as error:
             _log.exception("attempt %s", key)
-            self._fault(key, FailureKind.INTERNAL, _internal(type(error).__name__))
+            self._fault(key, failures.unforeseen(error))
 
-    def _fault(self, key: AttemptKey, kind: FailureKind, text: str) -> None:
+    def _fault(self, key: AttemptKey, failure: Failure) -> None:
         self._running.pop(key, None)
-        event = Faulted(key=key, failure=Failure(kind=kind, text=text))
+        event = Faulted(key=key, failure=failure)
 
         def act() -> None:
             self._checkpoints.give_up(key)
@@ -379,9 +379,9 @@ class ProcessBackend:
             case "exited":
                 self._exited(key, message)
             case "faulted":
-                self._fault(key, FailureKind.INTERNAL, _internal(message["text"]))
+                self._fault(key, failures.internal(message["text"]))
             case "lost":
-                self._fault(key, FailureKind.INTERNAL, _internal(_LOST))
+                self._fault(key, failures.internal(_LOST))
             case "released":
                 self._remove(key)
 
@@ -438,14 +438,3 @@ def _command(job: TrainingJob, container: Container) -> list[str]:
     if replaced and not container.runs_user_code:
         return [*given]
     return [*container.command, *given]
-
-
-def _internal(detail: str) -> str:
-    return f"We encountered an internal error. Please try again. ({detail})"
-
-
-def machine_capacity() -> Capacity:
-    """What this process may use of the machine, less a tenth of the memory for the rest."""
-    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Capacity(cpus=cpus, memory_mib=int(memory * _USABLE_MEMORY) // (1 << 20))

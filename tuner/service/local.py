@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.backends.docker_build import DEFAULT_BASE, Build, Unbuildable, image_of, recipe
-from tuner.backends.docker_engine import EngineRefused, EngineUnavailable
+from tuner.backends.docker_connection import EngineRefused, EngineUnavailable
 from tuner.domain.errors import ResourceInUse, ResourceNotFound, ValidationException
 from tuner.service.context import Context
 from tuner.training.containers import Container, ContainerError, bundled_containers, image_rows

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from tuner.backends.auto import AutoBackend
 from tuner.backends.docker import DockerBackend
-from tuner.backends.process import ProcessBackend, machine_capacity
+from tuner.backends.machine import machine_capacity
+from tuner.backends.process import ProcessBackend
 from tuner.domain.buckets import BucketStore
 from tuner.domain.jobs import AttemptKey
 from tuner.domain.ports import (

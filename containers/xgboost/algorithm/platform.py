@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 FAILURE_CAP = 1024
 
@@ -79,6 +80,15 @@ def write_failure(text: str) -> None:
     path = root_directory() / "output" / "failure"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode()[:FAILURE_CAP])
+
+
+def fail(text: str) -> NoReturn:
+    """Say why, leave the reason, and end the program."""
+    log(text, "ERROR")
+    write_failure(text)
+    sys.stderr.flush()
+    # Not sys.exit: the threads of a broken collective must not hold the program.
+    os._exit(1)
 
 
 def _checkpoints(root: Path, config: dict[str, str]) -> Path | None:

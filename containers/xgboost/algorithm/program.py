@@ -13,7 +13,7 @@ import traceback
 from types import FrameType
 
 from .hyperparameters import validate
-from .platform import Platform, UserError, log, log_from_handler, write_failure
+from .platform import Platform, UserError, fail, log, log_from_handler
 
 _STOPPED = 128 + signal.SIGTERM
 
@@ -26,24 +26,16 @@ def main() -> None:
     try:
         _train()
     except UserError as error:
-        _fail(str(error))
+        fail(str(error))
     except Exception as error:
         traceback.print_exc()
-        _fail(f"{type(error).__name__}: {error}")
+        fail(f"{type(error).__name__}: {error}")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """As process 1 of a container nothing would end the program on SIGTERM but this."""
     log_from_handler("Stopped by SIGTERM before a model was saved.", "WARNING")
     os._exit(_STOPPED)
-
-
-def _fail(text: str) -> None:
-    log(text, "ERROR")
-    write_failure(text)
-    sys.stderr.flush()
-    # Not sys.exit: the threads of a broken collective must not hold the program.
-    os._exit(1)
 
 
 def _train() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.conformance.backends.stage import Stage
 from tuner.backends.docker import DockerBackend
 from tuner.backends.docker_engine import Engine
-from tuner.backends.process import machine_capacity
+from tuner.backends.machine import machine_capacity
 from tuner.domain.jobs import TrainingJob
 
 BASE = "python:3.11-slim"

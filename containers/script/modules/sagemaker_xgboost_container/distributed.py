@@ -9,7 +9,8 @@ from typing import Any
 
 import xgboost
 
-from sagemaker_xgboost_container.algorithm import hosts as meeting
+from sagemaker_xgboost_container.algorithm.hosts import Report, together
+from sagemaker_xgboost_container.algorithm.meeting import resolve
 from sagemaker_xgboost_container.algorithm.platform import Platform, root_directory
 
 
@@ -29,8 +30,8 @@ def rabit_run(
     with `update_rabit_args`; a host without data exits with 0. Ports and attempts are chosen
     here. Raises UserError when a host does not come, or none has data."""
     platform = Platform(root_directory(), {}, {}, tuple(sorted(hosts)), current_host)
-    report = meeting.Report(current_host, include_in_training)
-    with meeting.together(platform, report, xgboost) as takes_part:
+    report = Report(current_host, include_in_training)
+    with together(platform, report, xgboost) as takes_part:
         if takes_part:
             if update_rabit_args:
                 args["is_master"] = xgboost.collective.get_rank() == 0
@@ -43,4 +44,4 @@ def rabit_run(
 def wait_hostname_resolution(sm_hosts: Sequence[str]) -> None:
     """Raises UserError when a name does not come up within a quarter of an hour."""
     for host in sm_hosts:
-        meeting.resolve(host)
+        resolve(host)
