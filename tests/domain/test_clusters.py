@@ -88,8 +88,11 @@ def test_the_shards_of_a_channel_are_each_one_instance_s(cluster: TrainingSpec) 
     (train,) = cluster.input_data_config or ()
     kinds = [item.instance_group_name for item in clusters.instances(cluster)]
     seeing = [index for index, kind in enumerate(kinds) if clusters.sees(kind, train)]
-    shards = [clusters.shard(cluster, train, index) for index in seeing]
-    assert shards == [(position, len(seeing)) for position in range(len(seeing))]
+    shards = {index: [*clusters.shards_of(cluster, index)] for index in range(len(kinds))}
+    assert [shards.pop(index) for index in seeing] == [
+        [(train, position, len(seeing))] for position in range(len(seeing))
+    ]
+    assert all(not others for others in shards.values())
     for name in set(kinds):
         own = clusters.channels_of(cluster, name)
         assert own == ((train,) if clusters.sees(name, train) else ())
@@ -135,7 +138,7 @@ def test_a_channel_without_groups_is_for_all() -> None:
     for item in (channel(), files):
         assert [clusters.sees(name, item) for name in "ab"] == [True, True]
     assert [clusters.sees(name, channel("b")) for name in "ab"] == [False, True]
-    assert clusters.shard(spec(GROUPS), channel("b"), 2) == (1, 2)
+    assert [*clusters.shards_of(spec(GROUPS, channel("b")), 2)] == [(channel("b"), 1, 2)]
 
 
 def test_a_homogeneous_cluster_is_one_group() -> None:

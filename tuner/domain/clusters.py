@@ -6,11 +6,12 @@ Source: the developer guide, train-heterogeneous-cluster-configure, and API_S3Da
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain, repeat
 
 from tuner.domain.definitions import Channel, InstanceGroup, TrainingSpec
 from tuner.domain.instances import instance_size
-from tuner.domain.jobs import Resources
+from tuner.domain.jobs import Resources, TrainingJob
 
 
 def instances(spec: TrainingSpec) -> tuple[InstanceGroup, ...]:
@@ -30,11 +31,13 @@ def channels_of(spec: TrainingSpec, group: str) -> tuple[Channel, ...]:
     return tuple(item for item in spec.input_data_config or () if sees(group, item))
 
 
-def shard(spec: TrainingSpec, channel: Channel, instance: int) -> tuple[int, int]:
-    """Which part of a channel is the instance's, from 0, and of how many: one for each instance
-    that sees the channel, as this one does."""
-    seen_by = [sees(group.instance_group_name, channel) for group in instances(spec)]
-    return sum(seen_by[:instance]), sum(seen_by)
+def shards_of(spec: TrainingSpec, instance: int) -> Iterator[tuple[Channel, int, int]]:
+    """The channels that an instance sees, each with the part that is its own, from 0, and of how
+    many: one for each instance that sees the channel."""
+    groups = [group.instance_group_name for group in instances(spec)]
+    for channel in channels_of(spec, groups[instance]):
+        seen_by = [sees(group, channel) for group in groups]
+        yield channel, sum(seen_by[:instance]), sum(seen_by)
 
 
 def given(share: Resources, instance_type: str) -> Resources:
@@ -48,6 +51,11 @@ def given(share: Resources, instance_type: str) -> Resources:
         memory_mib=min(share.memory_mib, size.memory_mib),
         gpus=min(share.gpus, size.gpus),
     )
+
+
+def resources_of(job: TrainingJob, instance: int) -> Resources:
+    """What one instance of a job is given."""
+    return given(job.resources, instances(job.spec)[instance].instance_type)
 
 
 def gang(spec: TrainingSpec, share: Resources) -> Resources:
