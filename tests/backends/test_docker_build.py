@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.user_scripts import SKLEARN, XGBOOST
 from tuner.backends import docker_build
 from tuner.backends.docker_build import Recipe, Unbuildable, recipe
 from tuner.backends.docker_images import bundled_image
 from tuner.domain.algorithms import Algorithm
 from tuner.training.containers import Container, bundled_containers
-
-SKLEARN = "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 
 
 @pytest.fixture

@@ -109,7 +109,10 @@ def test_outputs_that_there_is_no_room_for_take_none(docker_stage: DockerStage) 
     job = changed(job, resource_config=config)
     stage.run(job)
     stage.backend.collect(job)
-    assert "there is room for" in stage.first(Faulted, job.key).failure.text
+    assert stage.first(Faulted, job.key).failure.reason == (
+        "ClientError: Artifact upload failed:"
+        "/opt/ml/model and /opt/ml/output hold more than the 1 GB of the volume (VolumeSizeInGB)"
+    )
     tree = stage.attempts() / "1-1" / "algo-1" / "ml"
     assert not (tree / "model").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,8 +10,9 @@ import pytest
 
 from tests.conformance.backends.docker_stage import DockerStage, client
 from tests.conformance.backends.stage import BUCKET, with_image
+from tuner.backends.docker_engine import Engine
 from tuner.domain.definitions import CheckpointConfig
-from tuner.domain.ports import Faulted, InstanceExited, Started
+from tuner.domain.ports import Faulted, InstanceExited, Prepared, Started
 from tuner.domain.statuses import FailureKind
 
 COUNT = """
@@ -205,3 +207,64 @@ def test_an_image_that_cannot_be_had_is_the_clients_fault(docker_stage: DockerSt
     stage.backend.prepare(job)
     failure = stage.first(Faulted, job.key).failure
     assert (failure.kind, failure.text[:30]) == (FailureKind.CLIENT, fault[:30])
+
+
+class SlowEngine(Engine):
+    """Is held where an image is prepared from a container."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preparing, self.go_on, self.removed = (threading.Event() for _ in range(3))
+
+    def put(self, container: str, directory: str, archive: bytes) -> None:
+        self.preparing.set()
+        assert self.go_on.wait(20)
+        super().put(container, directory, archive)
+
+    def remove(self, container: str) -> None:
+        super().remove(container)
+        self.removed.set()
+
+
+def test_what_an_image_is_prepared_from_is_not_swept_away(docker_stage: DockerStage) -> None:
+    stage = docker_stage
+    stage.make_engine = SlowEngine
+    stage.replace_owner()
+    engine = stage.engine
+    assert isinstance(engine, SlowEngine)
+    job = stage.job("print('ran')")
+    stage.backend.prepare(job)
+    assert engine.preparing.wait(20)
+    stage.backend.adopt([job])
+    engine.removed.wait(1.0)
+    engine.go_on.set()
+    stage.run(job)
+    assert stage.texts(job) == ["ran"]
+
+
+def test_what_a_former_owner_prepared_an_image_from_is_swept_away(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    image = stage.job("").spec.algorithm_specification.training_image
+    labels = {"amtlocal.home": stage.home_id}
+    left = stage.engine.create(image=image, command=["train"], labels=labels, host={})
+    stage.backend.adopt([])
+    stage.wait(
+        lambda: left not in [item["Id"] for item in stage.engine.containers("amtlocal.home")]
+    )
+
+
+def test_what_the_engine_says_of_a_path_of_ours_is_told_without_it(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    saved = CheckpointConfig(s3_uri=f"s3://{BUCKET}/saved")
+    job = stage.job("", checkpoints=saved)
+    stage.backend.prepare(job)
+    stage.first(Prepared, job.key)
+    (stage.attempts() / str(job.key) / "algo-1" / "ml" / "checkpoints").rmdir()
+    stage.backend.launch(job)
+    text = stage.first(Faulted, job.key).failure.text
+    assert "algo-1 cannot be started" in text
+    assert str(stage.home) not in text

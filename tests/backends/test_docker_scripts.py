@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from tests.conformance.backends.docker_stage import BASE, build
 from tests.owner.bundled_images import (
     BUILD_SECONDS,
-    archive,
     built,
     run,
     run_training_job,
@@ -19,11 +17,9 @@ from tests.owner.bundled_images import (
     values,
 )
 from tests.owner.homes import environment, owned, settings_of, specification
+from tests.service.user_scripts import CODE, SKLEARN, XGBOOST, archive, encoded, run_by_driver
 from tuner.client import Client
 
-SKLEARN = "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
-CODE = "s3://code/job/sourcedir.tar.gz"
 SCRIPT = """
 import argparse, json, os
 import boto3, numpy, sklearn.linear_model
@@ -82,7 +78,6 @@ echo "loss=$x;"
 echo "$x" > /opt/ml/model/weights
 """
 
-DRIVER = "/opt/ml/input/data/sm_drivers/sm_train.sh"
 DRIVER_SCRIPT = """#!/bin/bash
 set -e
 echo "export SM_EPOCHS=3" > /opt/ml/input/sm_training.env
@@ -111,11 +106,6 @@ def spec(name: str, image: str, jobs: int, **static: Any) -> dict[str, Any]:
     algorithm["TrainingImage"] = image
     algorithm["MetricDefinitions"] = [{"Name": "loss", "Regex": "loss=([-0-9.e]+);"}]
     return made
-
-
-def encoded(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """As SDK v2 has them; SDK v3 sends them raw."""
-    return {name: json.dumps(value) for name, value in parameters.items()}
 
 
 @pytest.mark.parametrize("sdk", ["v2", "v3"])
@@ -163,19 +153,8 @@ def test_the_drivers_of_a_model_trainer_may_write_to_their_input(client: Client)
     upload(client, "s3://drivers/code/train.sh", "#!/bin/sh\npython made.py\n")
     made = spec("trainer", SKLEARN, 1)["TrainingJobDefinition"]
     del made["StaticHyperParameters"]
-    made["AlgorithmSpecification"] |= {
-        "ContainerEntrypoint": ["/bin/bash"],
-        "ContainerArguments": ["-c", f"chmod +x {DRIVER} && {DRIVER}"],
-    }
-    made["InputDataConfig"] = [
-        {
-            "ChannelName": name,
-            "DataSource": {
-                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://drivers/{name}/"}
-            },
-        }
-        for name in ("code", "sm_drivers")
-    ]
+    channels = {"code": "s3://drivers/code/", "sm_drivers": "s3://drivers/sm_drivers/"}
+    made = run_by_driver(made, channels)
     found = run_training_job(client, {"TrainingJobName": "trainer", **made})
     assert found["TrainingJobStatus"] == "Completed", found["FailureReason"]
     assert found["FinalMetricDataList"][0]["Value"] == 3

@@ -26,7 +26,7 @@ from botocore.config import Config
 from rich.console import Console
 from rich.table import Table
 
-TESTS = Path(__file__).parents[1] / "endpoint" / "s3"
+ROOT = Path(__file__).parents[2]
 MB = 1_000_000
 BUCKET = "bench-bucket"
 CLIENTS = 8
@@ -46,6 +46,7 @@ def serving(command: list[str]) -> Iterator[Any]:
     """A client of a server that prints its port and ends with its standard input."""
     process = subprocess.Popen(
         [sys.executable, *command],
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -130,7 +131,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=300)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        with serving([str(TESTS / "s3_server.py"), directory]) as s3:
+        with serving(["-m", "tests.endpoint.s3.s3_server", directory]) as s3:
             ours = measure(s3, arguments.megabytes, arguments.objects)
         with serving(["-c", MOTO]) as s3:
             theirs = measure(s3, arguments.megabytes, arguments.objects)

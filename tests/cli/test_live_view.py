@@ -19,6 +19,7 @@ from rich.console import Console
 from tests.cli.conftest import COMMAND, CommandLine
 from tuner.cli.follow import Snapshot
 from tuner.cli.live import view
+from tuner.cli.phase import Phase
 
 
 def summary(number: int, status: str, value: float | None) -> dict[str, Any]:
@@ -66,10 +67,13 @@ def snapshot(ended: int, running: int, planned: int | None = 500) -> Snapshot:
     return Snapshot(description=description, training_jobs=jobs, changed=[], now=3700.0)
 
 
-def drawn(shown: Snapshot, width: int, height: int) -> list[str]:
+TRAINING = Phase("Training")
+
+
+def drawn(shown: Snapshot, width: int, height: int, phase: Phase = TRAINING) -> list[str]:
     screen = io.StringIO()
     console = Console(file=screen, width=width, height=height, markup=False, highlight=False)
-    console.print(view(shown, console, lambda name: "Training"))
+    console.print(view(shown, console, lambda name: phase))
     return screen.getvalue().splitlines()
 
 
@@ -82,6 +86,18 @@ def test_it_fits_the_terminal(
     lines = drawn(snapshot(ended, running, planned), width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_it_tells_of_an_image_that_is_pulled_once_and_whole(width: int) -> None:
+    pull = "Downloading the training image registry.example.com/team/of/many/program:1.25"
+    phase = Phase("Downloading", f"{pull}: 2 of 7 layers, 120.5 MB")
+    lines = drawn(snapshot(60, 4), width, 24, phase)
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= width
+    text = " ".join(line.strip() for line in lines)
+    assert text.count("2 of 7 layers, 120.5 MB") == 1
+    assert text.count("many/program:1.25") == 1
 
 
 def test_it_tells_progress_best_and_what_runs() -> None:

@@ -160,7 +160,7 @@ def test_doctor_lists_its_checks(tuner: CommandLine) -> None:
     shown = tuner("doctor")
     assert shown.stdout.startswith("ok  ")
     names = {check["name"] for check in tuner.json("doctor")["checks"]}
-    assert names >= {"home", "backend", "python", "skopt", "xgboost"}
+    assert names >= {"home", "backend", "python", "skopt", "xgboost", "moto"}
 
 
 def test_doctor_tells_when_the_background_process_cannot_start(tuner: CommandLine) -> None:

@@ -15,8 +15,8 @@ import pytest
 from tests.controller.world import METRIC, World, definition, printing
 from tuner.backends.simulated import SimulatedRun
 from tuner.domain.jobs import Failure, TrainingJob
-from tuner.domain.ports import Collected, Faulted, Scraped
-from tuner.domain.statuses import FailureKind, SecondaryStatus, TuningJobStatus
+from tuner.domain.ports import Collected, Event, Faulted, Prepared, Preparing, Scraped
+from tuner.domain.statuses import FailureKind, SecondaryStatus, TrainingJobStatus, TuningJobStatus
 from tuner.strategies.base import Exhausted, Suggestion
 from tuner.strategies.registry import find_strategy
 
@@ -224,3 +224,42 @@ def test_an_act_that_raises_does_not_end_the_loop(world: Callable[..., World]) -
     job = here.create(jobs=1)
     here.advance(60)
     assert here.tuning_job(job).status is TuningJobStatus.COMPLETED
+
+
+def test_why_a_training_job_was_tried_again_stays_to_be_read(world: Callable[..., World]) -> None:
+    def behaviour(job: TrainingJob) -> SimulatedRun:
+        return SimulatedRun(seconds=1, fault=INTERNAL) if job.attempt == 1 else printing(1, 1.0)
+
+    here = world(behaviour)
+    job = here.create(jobs=1, template=definition(retries=1))
+    here.run()
+    (ended,) = here.training_jobs(job)
+    said = [(item.status, item.status_message) for item in ended.transitions]
+    again = said.index((SecondaryStatus.STARTING, f"Retrying after: {INTERNAL.text}"))
+    assert said[again - 1][0] is SecondaryStatus.TRAINING
+    assert said[again + 1][0] is SecondaryStatus.DOWNLOADING
+    assert ended.status is TrainingJobStatus.COMPLETED
+
+
+def test_what_a_preparation_waits_for_is_told_and_counts_no_more_once_it_is_over(
+    world: Callable[..., World],
+) -> None:
+    here = world(lambda job: printing(10, 1.0))
+    here.backend.prepare = lambda job: None  # type: ignore[method-assign]
+    job = here.create(jobs=1)
+    here.turn()
+    key = here.training_jobs(job)[0].key
+
+    def messages_after(event: Event) -> list[str]:
+        here.controller.post(event)
+        here.turn()
+        return [item.status_message for item in here.training_jobs(job)[0].transitions]
+
+    told = messages_after(Preparing(key=key, message="1 of 2 layers"))
+    assert told[-2:] == ["Preparing the instances for training", "1 of 2 layers"]
+    assert messages_after(Preparing(key=key, message="2 of 2 layers")) == [
+        *told[:-1],
+        "2 of 2 layers",
+    ]
+    trained = messages_after(Prepared(key=key))
+    assert messages_after(Preparing(key=key, message="late")) == trained

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from waitress import wasyncore
-from waitress.server import create_server
 
+from tests.endpoint.waitress_thread import serving_app
 from tuner.endpoint.access import AccessRecord
 from tuner.endpoint.channel import Channel
 from tuner.endpoint.gateway import gateway
@@ -31,34 +29,15 @@ REGION = "us-east-1"
 @contextlib.contextmanager
 def serving(app: WSGIApplication, largest_body: int = 2**40) -> Iterator[int]:
     """The port."""
-    sockets: dict[int, Any] = {}
-    server = create_server(
+    with serving_app(
         app,
-        host="127.0.0.1",
-        port=0,
-        map=sockets,
-        threads=8,
+        Channel,
         connection_limit=1000,
         max_request_body_size=largest_body,
         clear_untrusted_proxy_headers=True,
         ident=None,
-    )
-    server.channel_class = Channel
-    stopping = threading.Event()
-
-    def loop() -> None:
-        while not stopping.is_set():
-            wasyncore.loop(timeout=0.2, use_poll=True, map=sockets, count=1)
-
-    thread = threading.Thread(target=loop, name="endpoint")
-    thread.start()
-    try:
-        yield server.effective_port
-    finally:
-        stopping.set()
-        thread.join(timeout=10)
-        server.task_dispatcher.shutdown(timeout=5)
-        wasyncore.close_all(sockets, ignore_all=True)
+    ) as port:
+        yield port
 
 
 class Neighbours:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Mapping
@@ -48,17 +46,6 @@ def built(name: str) -> str:
             )
     assert done.returncode == 0, done.stdout + done.stderr
     return f"amtlocal/{name}"
-
-
-def archive(files: Mapping[str, str]) -> bytes:
-    """Code as the SDKs pack it."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as writer:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            writer.addfile(member, io.BytesIO(text.encode()))
-    return packed.getvalue()
 
 
 def upload(client: Client, uri: str, content: bytes | str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +11,19 @@ from typing import Any
 import pytest
 
 from tests.service.service_home import Home, changed, training, tuning
+from tests.service.user_scripts import (
+    CODE,
+    DRIVER,
+    SKLEARN,
+    XGBOOST,
+    archive,
+    encoded,
+    run_by_driver,
+)
 from tuner.domain.errors import ValidationException
 
-SKLEARN = "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 IMAGE = "AlgorithmSpecification.TrainingImage"
 STATIC = "TrainingJobDefinition.StaticHyperParameters"
-CODE = "s3://code/job/sourcedir.tar.gz"
 SCRIPT = """
 import argparse, json, os
 parser = argparse.ArgumentParser()
@@ -37,15 +42,8 @@ with open(os.environ["SM_MODEL_DIR"] + "/weights", "w") as stream:
 
 def upload(home: Home, uri: str, files: Mapping[str, str]) -> None:
     """As the SDK does: a code archive in S3."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            archive.addfile(member, io.BytesIO(text.encode()))
-    packed.seek(0)
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    home.service.context.ports.objects.put(bucket, key, packed)
+    home.service.context.ports.objects.put(bucket, key, io.BytesIO(archive(files)))
 
 
 def put(home: Home, uri: str, text: str) -> None:
@@ -54,15 +52,16 @@ def put(home: Home, uri: str, text: str) -> None:
 
 
 def of_sdk_v2(**more: Any) -> dict[str, str]:
-    given = {
-        "sagemaker_program": "train.py",
-        "sagemaker_submit_directory": CODE,
-        "sagemaker_container_log_level": 20,
-        "sagemaker_job_name": "tune",
-        "sagemaker_region": "us-east-1",
-        **more,
-    }
-    return {name: json.dumps(value) for name, value in given.items()}
+    return encoded(
+        {
+            "sagemaker_program": "train.py",
+            "sagemaker_submit_directory": CODE,
+            "sagemaker_container_log_level": 20,
+            "sagemaker_job_name": "tune",
+            "sagemaker_region": "us-east-1",
+            **more,
+        }
+    )
 
 
 def script_job(name: str, image: str = SKLEARN, **parameters: str) -> dict[str, Any]:
@@ -150,7 +149,6 @@ cd /opt/ml/input/data/code
 $SM_PIP_CMD --version
 $SM_PYTHON_CMD train.py
 """
-DRIVER = "/opt/ml/input/data/sm_drivers/sm_train.sh"
 
 
 def test_the_entry_point_of_a_model_trainer_runs_with_our_python(home: Home) -> None:
@@ -161,19 +159,8 @@ def test_the_entry_point_of_a_model_trainer_runs_with_our_python(home: Home) -> 
     put(
         home, "s3://code/trainer/train.py", "import os, numpy\nprint('loss=' + os.environ['SM_X'])"
     )
-    spec = script_job("trainer")
-    arguments = ["-c", f"chmod +x {DRIVER} && {DRIVER}"]
-    spec = changed(spec, "AlgorithmSpecification.ContainerEntrypoint", ["/bin/bash"])
-    spec = changed(spec, "AlgorithmSpecification.ContainerArguments", arguments)
-    spec["InputDataConfig"] = [
-        {
-            "ChannelName": name,
-            "DataSource": {
-                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://code/{prefix}/"}
-            },
-        }
-        for name, prefix in (("code", "trainer"), ("sm_drivers", "drivers"))
-    ]
+    channels = {"code": "s3://code/trainer/", "sm_drivers": "s3://code/drivers/"}
+    spec = run_by_driver(script_job("trainer"), channels)
     home.call("CreateTrainingJob", **spec)
     found = home.wait_training_job("trainer")
     assert found["TrainingJobStatus"] == "Completed", found["FailureReason"]

@@ -391,8 +391,21 @@ def test_a_thread_follows_what_is_watched_until_it_is_finished(
     (tree / "mine" / "b").write_text("1")
     keeper.finish(job, {"algo-1": tree})
     assert stored(objects) == {"a": "1", "b": "1"}
-    assert not keeper.watches(job.key)
     keeper.close()
+
+
+def test_what_one_host_cannot_store_keeps_none_from_the_others(
+    objects: FileObjects, tmp_path: Path
+) -> None:
+    job, keeper = checkpointed(), Checkpoints(objects)
+    trees = {host: tmp_path / host / "ml" for host in ("algo-1", "algo-2")}
+    for tree in trees.values():
+        keeper.provide(job, tree)
+    (trees["algo-1"] / "checkpoints" / "holes").open("wb").truncate(1 << 43)
+    (trees["algo-2"] / "checkpoints" / "b").write_text("1")
+    with pytest.raises(CheckpointError, match="more than the disk has room for"):
+        keeper.finish(job, trees)
+    assert stored(objects) == {"b": "1"}
 
 
 def test_the_thread_ends_when_it_is_closed_and_stores_nothing_more(
@@ -412,5 +425,4 @@ def test_a_job_without_checkpoints_costs_nothing(objects: FileObjects, tmp_path:
     keeper.provide(job, tmp_path)
     keeper.watch(job, {"algo-1": tmp_path})
     keeper.finish(job, {"algo-1": tmp_path})
-    assert not keeper.watches(job.key)
     assert list(tmp_path.iterdir()) == [tmp_path / "objects"]

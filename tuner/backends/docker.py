@@ -42,6 +42,7 @@ from tuner.domain.ports import (
     Logs,
     Objects,
     Prepared,
+    Preparing,
     Reach,
     unreachable,
 )
@@ -50,7 +51,7 @@ from tuner.training import opt_ml, outputs, script_mode
 from tuner.training.checkpoints import CheckpointError, Checkpoints, place_in_tree
 from tuner.training.environment import image_environment
 from tuner.training.inputs import InputError, InputViews
-from tuner.training.outputs import OutputError
+from tuner.training.outputs import OutputError, TooMuchOutput
 
 _log = logging.getLogger(__name__)
 
@@ -204,6 +205,7 @@ class DockerBackend:
         image = self._images.fetch(
             job.spec.algorithm_specification.training_image or "",
             user_code=script_mode.runs_user_code(job.spec, job.hyper_parameters),
+            tell=lambda message: self._tell(Preparing(key=job.key, message=message)),
         )
         hosts = hosts_of(job)
         labels = plan.labels(self.home_id, job)
@@ -280,7 +282,7 @@ class DockerBackend:
             device
             for item in present
             if item["State"] in ("created", "running")
-            for device in item["Labels"][plan.GPUS].split(",")
+            for device in item["Labels"].get(plan.GPUS, "").split(",")
         ]
         return plan.free_gpus(self._capacity.gpus, taken, wanted)
 
@@ -347,14 +349,12 @@ class DockerBackend:
         """Go on with what was started, and remove what nobody knows."""
         label = f"{plan.HOME}={self.home_id}"
         try:
+            self._life.patiently(self._images.remove_unfinished)
             present = self._life.patiently(partial(self._engine.containers, label))
             networks = self._life.patiently(partial(self._engine.networks, label))
         except (EngineUnavailable, EngineRefused, Closing) as error:
             _log.warning("what runs cannot be looked at: %s", error)
             return
-        for item in present:
-            if plan.ATTEMPT not in item["Labels"]:  # an image was being prepared from it
-                self._engine.remove(item["Id"])
         present = [item for item in present if plan.ATTEMPT in item["Labels"]]
         found = [item["Labels"][plan.ATTEMPT] for item in (*present, *networks)]
         for key in {plan.key_of(value) for value in found} - self._known:
@@ -421,6 +421,8 @@ class DockerBackend:
                 return
             case InputError():
                 failure = failures.client(f"Data download failed:{error}")
+            case TooMuchOutput():
+                failure = failures.client(f"Artifact upload failed:{error}")
             case ImageError():
                 failure = failures.client(str(error))
             case (
@@ -432,7 +434,7 @@ class DockerBackend:
                 | OSError()
             ):
                 _log.error("attempt %s: %s", key, error)
-                failure = failures.foreseen(error)
+                failure = failures.foreseen(error, self._home)
             case _:
                 _log.error("attempt %s", key, exc_info=error)
                 failure = failures.unforeseen(error)

@@ -23,6 +23,7 @@ from typing import Any
 from tuner.backends.docker_connection import EngineRefused, EngineUnavailable
 from tuner.backends.docker_engine import QUICK_TIMEOUT, Engine
 from tuner.backends.docker_images import BUNDLED
+from tuner.backends.docker_pull import line_of
 from tuner.training.containers import Container
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ class Build:
             self.failure, self.status = str(error), "Failed"
         except Exception as error:
             log.exception("building %s", self.recipe.image)
-            self.failure, self.status = repr(error), "Failed"
+            self.failure, self.status = type(error).__name__, "Failed"
         else:
             self.status = "Completed"
         log.info("building %s: %s %s", self.recipe.image, self.status, self.failure or "")
@@ -167,8 +168,9 @@ class Build:
         if engine.image(base) is not None:
             return
         try:
-            for line in engine.pull(base):
-                self.steps.append(f"pulling {base}: {line}")
+            for step in engine.pull(base):
+                if (line := line_of(step)) is not None:
+                    self.steps.append(f"pulling {base}: {line}")
         except EngineRefused as error:
             raise EngineRefused(
                 f"The base image {base} is not here and cannot be pulled: {error}. Name one that "

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from ipaddress import IPv4Network
@@ -24,6 +24,7 @@ from tuner.backends.docker_connection import (
 TIMEOUT = 60.0
 """Seconds without a sign of the engine after which it counts as not answering."""
 QUICK_TIMEOUT = 5.0
+_BLOCK = 1 << 20
 _BUILD_TIMEOUT = 900.0
 """A compiler, or a slow mirror, may be silent for long."""
 
@@ -134,15 +135,15 @@ class Engine:
             finally:
                 client.close()
 
-    def pull(self, name: str) -> Iterator[str]:
-        """Pull an image; a line about each layer that is finished."""
+    def pull(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """Pull an image; what the engine says meanwhile: `id` of a layer, `status`, and its
+        `progress` in words and as `progressDetail` (`current`, `total`: bytes)."""
         with self._api() as api:
             repository, tag = _repository_and_tag(name)
             for step in api.pull(repository, tag=tag, stream=True, decode=True):
                 if "error" in step:
                     raise EngineRefused(str(step["error"]))
-                if "progress" not in step:
-                    yield " ".join(filter(None, [step.get("id"), step.get("status")]))
+                yield step
 
     def build(
         self,
@@ -281,11 +282,19 @@ class Engine:
             stat = json.loads(base64.b64decode(response.headers["X-Docker-Container-Path-Stat"]))
             return datetime.fromisoformat(stat["mtime"]).timestamp()
 
-    def archive(self, container: str, path: str) -> Iterator[bytes]:
-        """A path of a container as a tar stream."""
+    def archive(self, container: str, path: str) -> Generator[bytes]:
+        """A path of a container as a tar stream, to be closed: until then the engine packs on,
+        and lets nobody do anything else with the container."""
         with self._api() as api:
-            stream, _ = api.get_archive(container, path, chunk_size=1 << 20)
-        return _blocks(stream)
+            response = api.get(
+                f"{api.base_url}/v{api.api_version}/containers/{container}/archive",
+                params={"path": path},
+                headers={"Accept-Encoding": "identity"},
+                stream=True,
+                timeout=self._timeout,
+            )
+            api._raise_for_status(response)
+        return _blocks(response)
 
     # ---- networks -------------------------------------------------------------------------------
 
@@ -329,9 +338,9 @@ class Engine:
             yield self._client
 
 
-def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
-    with translated():
-        yield from stream
+def _blocks(response: Any) -> Generator[bytes]:
+    with translated(), contextlib.closing(response):
+        yield from response.raw.stream(_BLOCK)
 
 
 def _repository_and_tag(name: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +11,8 @@ from tuner.backends import docker_plan as plan
 from tuner.backends.docker_connection import EngineRefused, EngineUnavailable
 from tuner.backends.docker_engine import Engine
 from tuner.backends.docker_outputs import writable_directories
+from tuner.backends.docker_pull import Pull, Tell
 from tuner.training.containers import ContainerError, find_container
-
-log = logging.getLogger(__name__)
 
 PREPARED = "amtlocal-prepared"
 BUNDLED = "amtlocal/"
@@ -32,7 +30,7 @@ class Images:
         self._engine = engine
         self._home_id = home_id
         self._lock = threading.Lock()
-        self._pulling: dict[str, threading.Lock] = {}
+        self._pulls: dict[str, Pull] = {}
 
     def local(self, image: str, *, user_code: bool) -> Mapping[str, Any] | None:
         """What the engine says of an image that it has: the very one, or the one that was built
@@ -52,19 +50,17 @@ class Images:
             return _not_to_be_had(image, str(error), user_code)
         return None
 
-    def fetch(self, image: str, *, user_code: bool) -> Mapping[str, Any]:
-        """The image as `local` gives it, pulled where it is not there. Raises ImageError, or
-        EngineUnavailable."""
+    def fetch(self, image: str, *, user_code: bool, tell: Tell) -> Mapping[str, Any]:
+        """The image as `local` gives it, pulled where it is not there; `tell` hears how far that
+        is. Raises ImageError, or EngineUnavailable."""
         with self._lock:
-            pulling = self._pulling.setdefault(image, threading.Lock())
-        with pulling:
+            pull = self._pulls.setdefault(image, Pull(image))
+        with pull.awaited(tell), pull.turn:
             found = self.local(image, user_code=user_code)
             if found is not None:
                 return found
-            log.info("pulling the image %s", image)
             try:
-                for step in self._engine.pull(image):
-                    log.info("pulling %s: %s", image, step)
+                pull.run(self._engine)
             except EngineRefused as error:
                 raise ImageError(_not_to_be_had(image, str(error), user_code)) from error
             found = self._engine.image(image)
@@ -93,6 +89,14 @@ class Images:
                 return self._engine.commit(container, PREPARED, tag)
             finally:
                 self._engine.remove(container)
+
+    def remove_unfinished(self) -> None:
+        """Remove the containers from which an owner before this one was preparing images. Raises
+        EngineUnavailable or EngineRefused."""
+        with self._lock:  # not those of this one
+            for container in self._engine.containers(f"{plan.HOME}={self._home_id}"):
+                if plan.ATTEMPT not in container["Labels"]:
+                    self._engine.remove(container["Id"])
 
     def remove_prepared(self) -> None:
         """Remove what `prepared` made and no container needs."""

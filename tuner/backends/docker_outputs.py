@@ -7,13 +7,14 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from tuner.backends.docker_connection import Missing
 from tuner.backends.docker_engine import Engine
 from tuner.training.opt_ml import OPT_ML, WRITTEN
-from tuner.training.outputs import OutputError
+from tuner.training.outputs import OutputError, TooMuchOutput
 
 _UNTOUCHED = 1.0
 """The time of modification that our directories are given; the program's own are later."""
@@ -33,11 +34,13 @@ def writable_directories() -> bytes:
     return packed.getvalue()
 
 
-def fetch(engine: Engine, container: str, tree: Path, limit: int) -> None:
+def fetch(engine: Engine, container: str, tree: Path, volume: int) -> None:
     """Copy model and output of an ended container into `tree`, in place of what lies there.
 
-    Raises OutputError for more than `limit` bytes, OSError, EngineUnavailable or EngineRefused.
+    Raises TooMuchOutput for more than the bytes of its volume, OutputError, OSError,
+    EngineUnavailable or EngineRefused.
     """
+    left = volume
     for name in _FETCHED:
         target = tree / name
         if target.exists():
@@ -45,9 +48,15 @@ def fetch(engine: Engine, container: str, tree: Path, limit: int) -> None:
         target.mkdir(parents=True)
         try:
             if not _is_untouched(engine, container, name):
-                limit -= unpack(engine.archive(container, f"{OPT_ML}/{name}"), target, limit)
+                with closing(engine.archive(container, f"{OPT_ML}/{name}")) as blocks:
+                    left -= unpack(blocks, target, left)
         except Missing:
             engine.state(container)  # which is there: the program removed the directory
+        except TooMuchOutput:
+            raise TooMuchOutput(
+                f"{OPT_ML}/model and {OPT_ML}/output hold more than the {volume >> 30} GB of the "
+                "volume (VolumeSizeInGB)"
+            ) from None
 
 
 def discard(trees: Iterable[Path]) -> None:
@@ -63,7 +72,8 @@ def _is_untouched(engine: Engine, container: str, name: str) -> bool:
 
 
 def unpack(blocks: Iterator[bytes], target: Path, limit: int) -> int:
-    """Write a directory's tar stream to `target`; the bytes written. Raises OutputError.
+    """Write a directory's tar stream to `target`; the bytes written. Raises TooMuchOutput
+    for more than `limit`, or OutputError.
 
     Nothing is written but below directories that were made here; links are made as they are
     and never followed; sockets, pipes and devices are left out.
@@ -84,7 +94,7 @@ def unpack(blocks: Iterator[bytes], target: Path, limit: int) -> int:
                 written += member.size if member.isreg() else 0
                 if written > limit:
                     text = f"{target.name} holds more than the {limit:,} bytes there is room for"
-                    raise OutputError(text)
+                    raise TooMuchOutput(text)
                 _write(archive, member, target / place, target)
                 if member.isdir():
                     made[place] = member

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tuner.domain.errors import told_of
 from tuner.domain.jobs import Failure
 from tuner.domain.statuses import FailureKind
@@ -14,9 +16,10 @@ def internal(detail: str) -> Failure:
     )
 
 
-def foreseen(error: Exception) -> Failure:
-    """The failure of an error whose text was written for users, or is the system's."""
-    return internal(told_of(error))
+def foreseen(error: Exception, home: Path) -> Failure:
+    """The failure of an error whose text was written for users, or is the system's or the
+    engine's, which may name a file of the home."""
+    return internal(told_of(error).replace(str(home), "TUNER_HOME"))
 
 
 def unforeseen(error: Exception) -> Failure:

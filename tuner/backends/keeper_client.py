@@ -150,8 +150,11 @@ class KeeperClient:
                     timeout=_TIMEOUT,
                     check=False,
                 ).returncode
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise KeeperUnavailable(f"the process keeper does not start: {error}") from error
+        except OSError as error:
+            reason = told_of(error)
+            raise KeeperUnavailable(f"the process keeper does not start: {reason}") from error
+        except subprocess.TimeoutExpired:
+            raise KeeperUnavailable("the process keeper does not start in time") from None
         if code == _ANOTHER_RUNS:  # it is about to listen, or about to end
             time.sleep(0.05)
         elif code != 0:

@@ -45,7 +45,7 @@ from tuner.training.checkpoints import CheckpointError, Checkpoints
 from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
 from tuner.training.inputs import InputError, InputViews
-from tuner.training.outputs import OutputError
+from tuner.training.outputs import OutputError, TooMuchOutput
 from tuner.training.toolkit import arguments, script_parameters
 
 if TYPE_CHECKING:
@@ -256,9 +256,9 @@ class ProcessBackend:
 
     def _launch(self, job: TrainingJob) -> None:
         directory = self._places.directory(job.key)
+        self._checkpoints.watch(job, self._trees(job))
         private = self._without_namespaces() is None
         self._running[job.key] = set(hosts_of(job))
-        self._checkpoints.watch(job, self._trees(job))
         if self._places.is_launched(job.key):
             self._report(job.key, set(hosts_of(job)))
             return
@@ -338,11 +338,13 @@ class ProcessBackend:
             act()
         except InputError as error:
             self._fault(key, failures.client(f"Data download failed:{error}"))
+        except TooMuchOutput as error:
+            self._fault(key, failures.client(f"Artifact upload failed:{error}"))
         except ContainerError as error:
             self._fault(key, failures.client(str(error)))
         except (KeeperUnavailable, CheckpointError, OutputError, OSError) as error:
             _log.error("attempt %s: %s", key, error)
-            self._fault(key, failures.foreseen(error))
+            self._fault(key, failures.foreseen(error, self._home))
         except Exception as error:
             _log.exception("attempt %s", key)
             self._fault(key, failures.unforeseen(error))
@@ -352,13 +354,12 @@ class ProcessBackend:
         event = Faulted(key=key, failure=failure)
 
         def act() -> None:
-            self._checkpoints.give_up(key)
-            self._tell(event)
+            try:
+                self._checkpoints.give_up(key)
+            finally:
+                self._tell(event)
 
-        if self._checkpoints.watches(key):
-            self._lanes.submit(key, act)
-        else:
-            self._tell(event)
+        self._lanes.submit(key, act)
 
     def _tell(self, event: Event) -> None:
         if (post := self._post) is not None:

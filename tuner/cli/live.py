@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.cli.follow import ACTIVE, Snapshot, Summary
+from tuner.cli.phase import Phase, PhaseOf
 from tuner.cli.text import STYLES, duration, goal, hyperparameters, number, objective_of, run_time
 
 _LONGEST_BAR = 40
@@ -21,14 +22,11 @@ _ROWS_AT_LEAST = 3
 _OTHER_COLUMNS = 42
 _ROOM_FOR_VALUES = 30
 
-Phase = Callable[[str], str]
-"""From the name of a training job to its SecondaryStatus."""
-
 
 class LiveView:
     """A context manager; `show` draws a snapshot. Nothing of it stays on the screen."""
 
-    def __init__(self, console: Console, phase: Phase) -> None:
+    def __init__(self, console: Console, phase: PhaseOf) -> None:
         self._console = console
         self._phase = phase
         self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -49,7 +47,7 @@ class LiveView:
         self._live.update(view(snapshot, self._console, self._phase), refresh=True)
 
 
-def view(snapshot: Snapshot, console: Console, phase: Phase) -> RenderableType:
+def view(snapshot: Snapshot, console: Console, phase: PhaseOf) -> RenderableType:
     """The whole picture, with as many training jobs as the console has lines for."""
     width = console.width
     top = Group(
@@ -60,11 +58,20 @@ def view(snapshot: Snapshot, console: Console, phase: Phase) -> RenderableType:
         _best(snapshot.description),
         Text(),
     )
-    used = len(console.render_lines(top, pad=False)) + _LINES_BELOW
+    active = [
+        item["TrainingJobName"]
+        for item in snapshot.training_jobs[: max(console.height, _ROWS_AT_LEAST)]
+        if item["TrainingJobStatus"] in ACTIVE
+    ]
+    phases = {name: phase(name) for name in active}
+    pulls = sorted({found.pull for found in phases.values() if found.pull})
+    notes = Group(*(Text(pull, style="cyan") for pull in pulls))
+    used = len(console.render_lines(Group(top, notes), pad=False)) + _LINES_BELOW
     rows = max(console.height - used, _ROWS_AT_LEAST)
     return Group(
         top,
-        _training_jobs(snapshot, rows, width, phase),
+        _training_jobs(snapshot, rows, width, phases),
+        notes,
         Text("Ctrl-C leaves: the job goes on in the background", style="dim"),
     )
 
@@ -109,7 +116,9 @@ def _best(description: Mapping[str, Any]) -> RenderableType:
     return grid
 
 
-def _training_jobs(snapshot: Snapshot, rows: int, width: int, phase: Phase) -> RenderableType:
+def _training_jobs(
+    snapshot: Snapshot, rows: int, width: int, phases: Mapping[str, Phase]
+) -> RenderableType:
     best = snapshot.description.get("BestTrainingJob", {}).get("TrainingJobName")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
     table.add_column("training job", no_wrap=True, overflow="ellipsis")
@@ -124,16 +133,18 @@ def _training_jobs(snapshot: Snapshot, rows: int, width: int, phase: Phase) -> R
         column = "hyperparameters"
         table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=room)
     for item in shown:
-        cells = _row(item, item["TrainingJobName"] == best, snapshot.now, phase)
+        cells = _row(item, item["TrainingJobName"] == best, snapshot.now, phases)
         values = [hyperparameters(item["TunedHyperParameters"])] if with_values else []
         table.add_row(*cells, *values)
     return table
 
 
-def _row(item: Summary, is_best: bool, now: float, phase: Phase) -> list[RenderableType]:
+def _row(
+    item: Summary, is_best: bool, now: float, phases: Mapping[str, Phase]
+) -> list[RenderableType]:
     name, status = item["TrainingJobName"], item["TrainingJobStatus"]
     value, seconds = objective_of(item), run_time(item, now)
-    word = phase(name) if status in ACTIVE else status
+    word = phases[name].status if status in ACTIVE else status
     shown = "" if value is None else number(value)
     return [
         Text(name, style="bold" if is_best else ""),

@@ -11,6 +11,7 @@ from typing import Any
 from tuner.cli import INTERRUPTED, STOPPED, Refusal
 from tuner.cli.find import Found, find
 from tuner.cli.follow import Follower, Snapshot
+from tuner.cli.phase import Phase, phase_of
 from tuner.cli.report import outcome_document, print_outcome
 from tuner.cli.text import console, print_json
 from tuner.client import Client
@@ -115,18 +116,18 @@ def _watch(client: Client, name: str, quiet: bool) -> Snapshot:
     follower = Follower(client, name)
     if quiet:
         return _until_ended(follower, lambda snapshot: None)
+
+    def phase(training_job_name: str) -> Phase:
+        try:
+            return phase_of(client.call("DescribeTrainingJob", TrainingJobName=training_job_name))
+        except AwsError:
+            return Phase("")
+
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         from tuner.cli.plain import Lines
 
-        return _until_ended(follower, Lines().show)
+        return _until_ended(follower, Lines(phase).show)
     from tuner.cli.live import LiveView
-
-    def phase(training_job_name: str) -> str:
-        try:
-            described = client.call("DescribeTrainingJob", TrainingJobName=training_job_name)
-        except AwsError:
-            return ""
-        return str(described["SecondaryStatus"])
 
     with LiveView(console(), phase) as live:
         return _until_ended(follower, live.show)
@@ -142,14 +143,16 @@ def _until_ended(follower: Follower, show: Callable[[Snapshot], None]) -> Snapsh
 
 
 def _wait_for_training_job(client: Client, found: Found, as_json: bool) -> int:
-    seen = ""
+    seen = Phase("")
     description = found.description
     try:
         while True:
             status = description["TrainingJobStatus"]
-            if description["SecondaryStatus"] != seen and not as_json:
-                seen = description["SecondaryStatus"]
-                print(f"{time.strftime('%H:%M:%S')}  {found.name}  {seen}", flush=True)
+            phase = phase_of(description)
+            if phase != seen and not as_json:
+                seen = phase
+                said = phase.pull or phase.status
+                print(f"{time.strftime('%H:%M:%S')}  {found.name}  {said}", flush=True)
             if status in ENDED:
                 break
             time.sleep(_LOOK_EVERY)

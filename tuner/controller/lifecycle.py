@@ -55,13 +55,20 @@ class Flight:
 
 def admitted(job: TrainingJob, now: float) -> TrainingJob:
     """Instances are there: inputs are fetched next."""
-    job = job.moved(SecondaryStatus.STARTING, now, "Preparing the instances for training")
+    if not _is_retried(job):  # what a retry is for stays to be read
+        job = job.moved(SecondaryStatus.STARTING, now, "Preparing the instances for training")
     return job.moved(
         SecondaryStatus.DOWNLOADING,
         now,
         "Downloading input data",
         training_start_time=job.training_start_time or now,
     )
+
+
+def preparing(job: TrainingJob, message: str, now: float) -> TrainingJob:
+    if job.secondary_status is not SecondaryStatus.DOWNLOADING:
+        return job
+    return job.moved(SecondaryStatus.DOWNLOADING, now, message)
 
 
 def prepared(job: TrainingJob, now: float) -> TrainingJob:
@@ -196,10 +203,15 @@ def faulted(job: TrainingJob, failure: Failure, now: float) -> TrainingJob:
 
 def retry_time(job: TrainingJob) -> float:
     """When a job that was sent back to Starting goes on: what broke gets time to mend."""
-    if job.attempt - 1 in job.interrupted:
+    if not _is_retried(job):
         return since(job)
     wait = min(RETRY_FIRST_SECONDS * 2.0 ** (job.retries - 1), RETRY_LONGEST_SECONDS)
     return since(job) + wait
+
+
+def _is_retried(job: TrainingJob) -> bool:
+    """Whether the attempt before the present one failed."""
+    return job.attempt > 1 and job.attempt - 1 not in job.interrupted
 
 
 def _may_retry(job: TrainingJob, now: float) -> bool:

@@ -35,6 +35,7 @@ from tuner.domain.ports import (
     Follower,
     InstanceExited,
     Prepared,
+    Preparing,
     Records,
     Scraped,
 )
@@ -249,6 +250,8 @@ class Controller:
             return
         flight = self._flights.get(job.key, Flight())
         match event:
+            case Preparing():
+                self.write(lifecycle.preparing(job, event.message, now))
             case Prepared():
                 self.write(lifecycle.prepared(job, now))
             case InstanceExited():

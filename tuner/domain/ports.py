@@ -28,6 +28,14 @@ Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preparing:
+    """What takes long before an attempt can be launched, as a StatusMessage; seconds apart."""
+
+    key: AttemptKey
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """Inputs and directories are there; the attempt can be launched."""
 
@@ -95,7 +103,9 @@ class Faulted:
     failure: Failure
 
 
-Event = Prepared | Started | OutputGrew | Scraped | InstanceExited | Collected | Faulted
+Event = (
+    Preparing | Prepared | Started | OutputGrew | Scraped | InstanceExited | Collected | Faulted
+)
 EventSink = Callable[[Event], None]
 
 
@@ -147,8 +157,9 @@ class Backend(Protocol):
     the job's sake, and what came of it arrives as events at the sink given to `start`. After a
     restart of the owner every act that the records call for is issued again; a launch that has
     happened is not repeated, its events are reported again from what the backend left on disk.
-    Events may be repeated; their order per attempt is Prepared, Started, InstanceExited per
-    host, Collected, with OutputGrew anywhere from Started on, and Faulted instead of the rest.
+    Events may be repeated; their order per attempt is Preparing any number of times, Prepared,
+    Started, InstanceExited per host, Collected, with OutputGrew anywhere from Started on, and
+    Faulted instead of the rest.
     """
 
     name: str
@@ -166,7 +177,7 @@ class Backend(Protocol):
         asked to run a user's script or entry point. Takes some seconds at most."""
 
     def prepare(self, job: TrainingJob) -> None:
-        """Fetch inputs and build directories: Prepared, or Faulted."""
+        """Fetch image and inputs and build directories: Prepared, or Faulted."""
 
     def launch(self, job: TrainingJob) -> None:
         """Start all instances: Started then InstanceExited for each, or Faulted."""

@@ -52,6 +52,10 @@ class SecondaryStatus(StrEnum):
     MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
 
 
+DOWNLOADING_IMAGE = "Downloading the training image"
+"""How AWS's StatusMessage begins while an image is pulled; ours goes on with which and how far."""
+
+
 class ObjectiveStatus(StrEnum):
     PENDING = "Pending"
     SUCCEEDED = "Succeeded"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from tuner.endpoint import error_documents
 from tuner.endpoint.incoming import Incoming, Protocol
 from tuner.endpoint.s3.xml import Element, document
 
@@ -70,10 +71,9 @@ def refusal(incoming: Incoming, error: Refused) -> Answer:
 
 
 def _in_json(incoming: Incoming, error: Refused) -> Answer:
-    """With the message under both names: services' models disagree on which one it is."""
-    members = {"__type": error.code, "Message": error.message, "message": error.message}
     version = "1.0" if incoming.content_type.endswith("json-1.0") else "1.1"
-    return json_answer(error.status, f"application/x-amz-json-{version}", members)
+    body = error_documents.in_json(error.code, error.message)
+    return bytes_answer(error.status, f"application/x-amz-json-{version}", body)
 
 
 def _in_rest_json(incoming: Incoming, error: Refused) -> Answer:
@@ -82,21 +82,13 @@ def _in_rest_json(incoming: Incoming, error: Refused) -> Answer:
 
 
 def _in_query(incoming: Incoming, error: Refused) -> Answer:
-    told: list[Element] = [
-        ("Type", "Sender"), ("Code", error.code), ("Message", error.message)
-    ]  # fmt: skip
-    children: list[Element] = [("Error", told), ("RequestId", str(uuid.uuid4()))]
-    return bytes_answer(
-        error.status, "text/xml", document("ErrorResponse", children, namespace=False)
-    )
+    body = error_documents.in_query(error.code, error.message, str(uuid.uuid4()))
+    return bytes_answer(error.status, "text/xml", body)
 
 
 def _in_ec2(incoming: Incoming, error: Refused) -> Answer:
-    told: list[Element] = [("Code", error.code), ("Message", error.message)]
-    children: list[Element] = [
-        ("Errors", [("Error", told)]), ("RequestID", str(uuid.uuid4()))
-    ]  # fmt: skip
-    return bytes_answer(error.status, "text/xml", document("Response", children, namespace=False))
+    body = error_documents.in_ec2(error.code, error.message, str(uuid.uuid4()))
+    return bytes_answer(error.status, "text/xml", body)
 
 
 def _in_s3(incoming: Incoming, error: Refused) -> Answer:

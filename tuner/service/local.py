@@ -24,6 +24,7 @@ _EXTRAS = {
     "sklearn": ("xgboost", "sample data and XGBoost's classification metrics"),
     "skopt": ("skopt", "the Bayesian strategy"),
     "pandas": ("pandas", "data frames"),
+    "moto": ("serve", "AWS's other services for programs: STS, IAM, CloudWatch and the like"),
 }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import posixpath
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tuner.domain.definitions import CheckpointConfig
@@ -75,21 +75,17 @@ class Checkpoints:
                 self._thread.start()
 
     def finish(self, job: TrainingJob, trees: Mapping[str, Path]) -> None:
-        """All instances have ended: store what is left. Raises CheckpointError."""
+        """All instances have ended: store what is left of each. Raises CheckpointError."""
         with self._lock:
             watched = self._watched.pop(job.key, None)
-        for directory in watched or self._directories(job, trees):
-            directory.store_all()
+        if errors := self._store(job.key, watched or self._directories(job, trees)):
+            raise errors[0]
 
     def give_up(self, key: AttemptKey) -> None:
         """The attempt has failed for a reason outside its program: store what can be stored."""
         with self._lock:
             watched = self._watched.pop(key, [])
-        for directory in watched:
-            try:
-                directory.store_all()
-            except CheckpointError as error:
-                _log.warning("attempt %s: %s", key, error)
+        self._store(key, watched)
 
     def forget(self, key: AttemptKey) -> None:
         """Its directories are about to be removed."""
@@ -98,15 +94,25 @@ class Checkpoints:
         for directory in watched:
             directory.close()
 
-    def watches(self, key: AttemptKey) -> bool:
-        with self._lock:
-            return key in self._watched
-
     def close(self) -> None:
         """Let go: nothing is stored any more."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(_CLOSE_SECONDS)
+
+    @staticmethod
+    def _store(
+        key: AttemptKey, directories: Sequence[CheckpointDirectory]
+    ) -> list[CheckpointError]:
+        """Store all that can be; what could not."""
+        errors = []
+        for directory in directories:
+            try:
+                directory.store_all()
+            except CheckpointError as error:
+                _log.warning("attempt %s: %s", key, error)
+                errors.append(error)
+        return errors
 
     def _directories(
         self, job: TrainingJob, trees: Mapping[str, Path]

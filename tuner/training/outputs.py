@@ -32,6 +32,10 @@ class OutputError(Exception):
     """Outputs could not be packed or stored; the text says why."""
 
 
+class TooMuchOutput(OutputError):
+    """The program wrote more than there can be room for: to try it again is of no use."""
+
+
 def collect(job: TrainingJob, roots: Mapping[str, Path], objects: Objects) -> str | None:
     """Pack the outputs of all hosts (`host -> its tree`) and give the program's failure text.
 
@@ -139,7 +143,7 @@ def _store(
 ) -> None:
     size = sum(path.lstat().st_size for path in entries.values())
     if size > shutil.disk_usage(scratch).total:  # holes: to read them would take hours
-        raise ValueError(f"{key} would hold {size:,} bytes, more than the disk has room for")
+        raise TooMuchOutput(f"{key} would hold {size:,} bytes, more than the disk has room for")
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(scratch)) as packed:
         _pack(entries, cast(IO[bytes], packed))
         packed.seek(0)

@@ -6,7 +6,9 @@ import os
 import signal
 
 from tests.conformance.backends.process_stage import ProcessStage
-from tests.conformance.backends.stage import BROOD
+from tests.conformance.backends.stage import BROOD, BUCKET
+from tuner.backends.keeper_client import LOG
+from tuner.domain.definitions import CheckpointConfig
 from tuner.domain.ports import Faulted
 from tuner.domain.statuses import FailureKind
 
@@ -56,3 +58,27 @@ def test_a_launch_is_not_repeated_by_a_new_keeper(process_stage: ProcessStage) -
     stage.backend.launch(job)
     stage.first(Faulted, job.key)
     assert stage.texts(job) == ["ran"]
+
+
+def test_what_a_program_saved_is_stored_though_no_keeper_starts_any_more(
+    process_stage: ProcessStage,
+) -> None:
+    stage = process_stage
+    saved = CheckpointConfig(s3_uri=f"s3://{BUCKET}/saved")
+    job = stage.job("import time; time.sleep(60)", checkpoints=saved)
+    stage.start(job)
+    stage.backend.close()
+    os.kill(stage.keeper_pid(), signal.SIGKILL)
+    stage.wait(lambda: not stage.alive(job))
+    tree = stage.attempts() / str(job.key) / "algo-1" / "ml"
+    (tree / "checkpoints" / "step").write_text("1")
+    log = stage.home / LOG
+    log.unlink()
+    log.mkdir()
+    stage.events.clear()
+    stage.backend = stage.owner()
+    stage.backend.launch(job)
+    failure = stage.first(Faulted, job.key).failure
+    assert failure.text.endswith("(the process keeper does not start: Is a directory)")
+    assert stage.objects.head(BUCKET, "saved/step") is not None
+    log.rmdir()

@@ -184,6 +184,21 @@ def test_model_and_outputs_reach_the_object_store(stage: Stage) -> None:
     assert _archive(stage, "output.tar.gz") == {"extra.txt": b"extra"}
 
 
+def test_a_model_that_there_is_no_room_for_is_the_clients_fault(stage: Stage) -> None:
+    job = stage.job(
+        """
+        import os
+        base = os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")
+        open(base + "/model/holes", "wb").truncate(8 << 40)
+        """
+    )
+    stage.run(job)
+    stage.backend.collect(job)
+    failure = stage.first(Faulted, job.key).failure
+    assert failure.kind is FailureKind.CLIENT
+    assert failure.text.startswith("Artifact upload failed:")
+
+
 def _archive(stage: Stage, name: str) -> dict[str, bytes]:
     with stage.objects.open(BUCKET, f"out/job-1/output/{name}") as file:
         packed = io.BytesIO(file.read())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from waitress import wasyncore
-from waitress.server import create_server
 
+from tests.endpoint.waitress_thread import serving_app
 from tests.store.job_records import training_job
 from tuner.domain.jobs import AttemptKey, MetricPoint, Scope
 from tuner.endpoint.neighbours import MetricSource
@@ -71,23 +69,10 @@ def serving(directory: Path) -> Iterator[Neighbours]:
         environ["amtlocal.region"], environ["amtlocal.service"] = scope.groups()
         return app(environ, start_response)
 
-    sockets: dict[int, object] = {}
-    server = create_server(gateway, host="127.0.0.1", port=0, map=sockets, threads=8)
-    stopping = threading.Event()
-
-    def loop() -> None:
-        while not stopping.is_set():
-            wasyncore.loop(timeout=0.2, use_poll=True, map=sockets, count=1)
-
-    thread = threading.Thread(target=loop)
-    thread.start()
     try:
-        yield Neighbours(server.effective_port, records)
+        with serving_app(gateway) as port:
+            yield Neighbours(port, records)
     finally:
-        stopping.set()
-        thread.join(timeout=10)
-        server.task_dispatcher.shutdown(timeout=5)
-        wasyncore.close_all(sockets, ignore_all=True)
         records.close()
 
 

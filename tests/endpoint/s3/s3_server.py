@@ -1,14 +1,14 @@
 """S3 over a real server on loopback: for a thread of the tests, and as a process of its own.
 
-python s3_server.py DIRECTORY     prints its port, serves until its stdin ends, prints its peak
-                                  resident memory in KiB
+python -m tests.endpoint.s3.s3_server DIRECTORY
+
+prints its port, serves until its stdin ends, and prints its peak resident memory in KiB
 """
 
 from __future__ import annotations
 
 import resource
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +16,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from waitress import wasyncore
-from waitress.server import create_server
 
+from tests.endpoint.waitress_thread import serving_app
 from tuner.endpoint.s3 import s3_app
 from tuner.endpoint.s3.channel import Channel
 from tuner.store.objects import FileObjects
@@ -27,32 +26,13 @@ from tuner.store.objects import FileObjects
 @contextmanager
 def serving(objects: FileObjects) -> Iterator[int]:
     """The port."""
-    sockets: dict[int, object] = {}
-    server = create_server(
+    with serving_app(
         s3_app(objects),
-        host="127.0.0.1",
-        port=0,
-        map=sockets,
-        threads=8,
+        Channel,
         max_request_body_size=2**40,
         clear_untrusted_proxy_headers=True,
-    )
-    server.channel_class = Channel
-    stopping = threading.Event()
-
-    def loop() -> None:
-        while not stopping.is_set():
-            wasyncore.loop(timeout=0.2, use_poll=True, map=sockets, count=1)
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    try:
-        yield server.effective_port
-    finally:
-        stopping.set()
-        thread.join(timeout=10)
-        server.task_dispatcher.shutdown(timeout=5)
-        wasyncore.close_all(sockets, ignore_all=True)
+    ) as port:
+        yield port
 
 
 def client(port: int, region: str = "us-west-2", **config: Any) -> Any:

@@ -17,15 +17,15 @@ from s3_server import client
 
 from tuner.store.objects import FileObjects
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[3]
 MIB = 1024 * 1024
 
 
 @contextmanager
 def server(directory: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     process = subprocess.Popen(
-        [sys.executable, "s3_server.py", str(directory)],
-        cwd=HERE,
+        [sys.executable, "-m", "tests.endpoint.s3.s3_server", str(directory)],
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

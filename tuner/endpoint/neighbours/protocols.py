@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from xml.etree import ElementTree
+
+from tuner.endpoint.error_documents import in_ec2, in_json, in_query
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -41,8 +43,6 @@ class Call:
 _FORM = "application/x-www-form-urlencoded"
 _REST_XML_SERVICES = frozenset({"cloudfront", "route53"})
 _RPC_PATH = re.compile(r"/service/[^/]+/operation/(?P<operation>[^/]+)")
-_UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""Characters that XML 1.0 has no way to write."""
 
 
 def call_of(service: str, environ: WSGIEnvironment, body: bytes) -> Call:
@@ -76,18 +76,18 @@ def _form(environ: WSGIEnvironment, body: bytes) -> Mapping[str, str]:
 
 def error_answer(protocol: Protocol, code: str, message: str) -> tuple[Headers, bytes]:
     """Headers and body; the status of every error is 400."""
-    request_id = _request_id()
+    request_id = str(uuid.uuid4())
     match protocol:
         case Protocol.QUERY | Protocol.REST_XML:
-            content_type, body = "text/xml", _error_response(code, message, request_id)
+            content_type, body = "text/xml", in_query(code, message, request_id)
         case Protocol.EC2:
-            content_type, body = "text/xml", _ec2_response(code, message, request_id)
+            content_type, body = "text/xml", in_ec2(code, message, request_id)
         case Protocol.CBOR:
             content_type, body = "application/cbor", _cbor({"__type": code, "message": message})
         case Protocol.JSON:
-            content_type, body = "application/x-amz-json-1.1", _json(code, message)
+            content_type, body = "application/x-amz-json-1.1", in_json(code, message)
         case Protocol.REST_JSON:
-            content_type, body = "application/json", _json(code, message)
+            content_type, body = "application/json", in_json(code, message)
     headers = [
         ("Content-Type", content_type),
         ("x-amzn-RequestId", request_id),
@@ -110,45 +110,6 @@ def is_error_body(protocol: Protocol, body: bytes) -> bool:
     except (ElementTree.ParseError, ValueError):
         return False
     return any(element.tag.rpartition("}")[2] == "Code" for element in root.iter())
-
-
-def _request_id() -> str:
-    text = secrets.token_hex(16)
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-
-def _json(code: str, message: str) -> bytes:
-    return json.dumps({"__type": code, "message": message}).encode()
-
-
-def _error_response(code: str, message: str, request_id: str) -> bytes:
-    root = ElementTree.Element("ErrorResponse")
-    _text(_error(root, code, message), "Type", "Sender")
-    _text(root, "RequestId", request_id)
-    return _written(root)
-
-
-def _ec2_response(code: str, message: str, request_id: str) -> bytes:
-    root = ElementTree.Element("Response")
-    _error(ElementTree.SubElement(root, "Errors"), code, message)
-    _text(root, "RequestID", request_id)
-    return _written(root)
-
-
-def _written(root: ElementTree.Element) -> bytes:
-    written: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True)
-    return written
-
-
-def _error(parent: ElementTree.Element, code: str, message: str) -> ElementTree.Element:
-    error = ElementTree.SubElement(parent, "Error")
-    _text(error, "Code", code)
-    _text(error, "Message", message)
-    return error
-
-
-def _text(parent: ElementTree.Element, name: str, text: str) -> None:
-    ElementTree.SubElement(parent, name).text = _UNSAYABLE.sub("\ufffd", text)
 
 
 def _cbor(members: Mapping[str, str]) -> bytes:
