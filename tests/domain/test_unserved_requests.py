@@ -33,10 +33,6 @@ def source(**members: Any) -> dict[str, Any]:
 SPEC_CASES: list[tuple[dict[str, Any], str]] = [
     ({"AlgorithmSpecification": {"AlgorithmName": "a"}}, "AlgorithmSpecification.AlgorithmName"),
     (source(S3DataType="Converse"), "InputDataConfig[0].DataSource.S3DataSource.S3DataType"),
-    (
-        source(InstanceGroupNames=["g"]),
-        "InputDataConfig[0].DataSource.S3DataSource.InstanceGroupNames",
-    ),
     (source(S3Uri="https://bucket/in"), "InputDataConfig[0].DataSource.S3DataSource.S3Uri"),
     (
         channel(
@@ -57,16 +53,6 @@ SPEC_CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"StoppingCondition": {"MaxPendingTimeInSeconds": 1800}},
         "StoppingCondition.MaxPendingTimeInSeconds",
-    ),
-    (
-        {
-            "ResourceConfig": {
-                "InstanceGroups": [
-                    {"InstanceType": "local", "InstanceCount": 1, "InstanceGroupName": "g"}
-                ]
-            }
-        },
-        "ResourceConfig.InstanceGroups",
     ),
     (
         {"ResourceConfig": {"KeepAlivePeriodInSeconds": 60}},
@@ -157,7 +143,7 @@ def test_several_definitions_are_refused_and_one_in_a_list_is_not() -> None:
 def test_a_request_with_everything_is_refused_for_each_thing() -> None:
     request = from_wire(TuningJobRequest, full_request(CREATE))
     paths = [fault.path for fault in unserved_faults(request)]
-    assert len(paths) == len(set(paths)) > 10
+    assert len(paths) == len(set(paths)) > 5
     member = "AlgorithmSpecification.AlgorithmName"
     assert f"TrainingJobDefinitions[0].{member}" not in paths
     assert f"TrainingJobDefinition.{member}" in paths

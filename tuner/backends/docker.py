@@ -32,6 +32,7 @@ from tuner.backends.keeper_client import KeeperUnavailable
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
 from tuner.backends.removal import remove_tree
+from tuner.domain.clusters import resources_of, shards_of
 from tuner.domain.definitions import InputMode
 from tuner.domain.jobs import AttemptKey, TrainingJob
 from tuner.domain.ports import (
@@ -228,7 +229,7 @@ class DockerBackend:
         with self._lock:  # two attempts must not find the same device free
             for index, host in enumerate(hosts):
                 channels = self._provide(job, index, hosts, wiring)
-                tree = self._places.tree(job.key, host)
+                tree, given = self._places.tree(job.key, host), resources_of(job, index)
                 piped = pipes.lay_out(self._views, job, index, tree)
                 feeds += piped
                 mounts, inputs = docker_inputs.arrange(job, tree, channels, piped=bool(piped))
@@ -242,8 +243,9 @@ class DockerBackend:
                         environment=environment,
                         mounts=[*mounts, *plan.checkpoint_mounts(job, tree)],
                         wiring=wiring,
+                        given=given,
                         cpus=self._cpus(),
-                        gpus=self._free_gpus(job.resources.gpus),
+                        gpus=self._free_gpus(given.gpus),
                     )
                 )
                 if inputs is not None:
@@ -265,10 +267,10 @@ class DockerBackend:
         opt_ml.build(tree, job, hosts[index], hosts, wiring.interface)
         self._checkpoints.provide(job, tree)
         channels, user = {}, str(job.key)
-        for channel in job.spec.input_data_config or ():
+        for channel, shard, shards in shards_of(job.spec, index):
             if job.spec.input_mode_of(channel) is InputMode.PIPE:
                 continue
-            view = self._views.view(channel, index, len(hosts), user=user, copy=False)
+            view = self._views.view(channel, shard, shards, user=user, copy=False)
             channels[channel.channel_name] = view
             (tree / "input" / "data" / channel.channel_name).mkdir()
         for path in (tree / "input", *(tree / "input").rglob("*")):
@@ -301,7 +303,10 @@ class DockerBackend:
         started = [self._started(job.key, host, ids[host]) for host in hosts]
         attempt = RunningAttempt(
             job.key,
-            [Container(ids[host], host, job.resources.memory_mib) for host in hosts],
+            [
+                Container(ids[host], host, resources_of(job, index).memory_mib)
+                for index, host in enumerate(hosts)
+            ],
             max(started),
             self._logs.directory(job.key),
             self._life,

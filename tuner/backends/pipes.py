@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuner.backends.keeper import FED
+from tuner.domain.clusters import shards_of
 from tuner.domain.definitions import InputMode
 from tuner.domain.jobs import TrainingJob
 from tuner.training.feeding import Feed, make_fifo
@@ -20,10 +21,9 @@ def lay_out(views: InputViews, job: TrainingJob, index: int, tree: Path) -> list
     a program may look for them before it is fed. Raises InputError."""
     target = tree / "input" / "data"
     feeds = []
-    for channel in job.spec.input_data_config or ():
+    for channel, shard, shards in shards_of(job.spec, index):
         if job.spec.input_mode_of(channel) is InputMode.PIPE:
-            shards, user = job.instance_count, str(job.key)
-            feed = views.feed(channel, index, shards, user=user, target=target)
+            feed = views.feed(channel, shard, shards, user=str(job.key), target=target)
             make_fifo(feed, 0)
             feeds.append(feed)
     return feeds

@@ -106,9 +106,6 @@ def _channel_faults(channel: Channel, path: str) -> Iterator[Fault]:
     member = f"{path}.DataSource.S3DataSource"
     if source.s3_data_source.s3_data_type is S3DataType.CONVERSE:
         yield Fault(f"{member}.S3DataType", "The data type Converse is not served: use S3Prefix.")
-    if source.s3_data_source.instance_group_names:
-        text = "Instance groups are not served yet."
-        yield Fault(f"{member}.InstanceGroupNames", text)
     yield from _address_faults(source.s3_data_source.s3_uri, f"{member}.S3Uri")
 
 
@@ -126,9 +123,6 @@ def _instance_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
     config = spec.resource_config
     if config is None:
         return
-    if config.instance_groups:
-        text = "Instance groups are not served yet: provide InstanceType and InstanceCount."
-        yield Fault(f"{path}ResourceConfig.InstanceGroups", text)
     if config.keep_alive_period_in_seconds:
         text = "Warm pools are not served yet."
         yield Fault(f"{path}ResourceConfig.KeepAlivePeriodInSeconds", text)

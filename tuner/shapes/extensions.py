@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LOCAL_INSTANCE_TYPE = "local"
-"""An instance without a size of its own: it gets its whole share of the machine."""
+from tuner.domain.definitions import LOCAL_INSTANCE_TYPE
 
 EXTRA_ENUM_VALUES: Mapping[str, tuple[str, ...]] = {
     "TrainingInstanceType": (LOCAL_INSTANCE_TYPE,),
