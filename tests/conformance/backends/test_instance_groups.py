@@ -10,7 +10,12 @@ import pytest
 
 from tests.conformance.backends.stage import Stage, changed
 from tuner.domain import clusters
-from tuner.domain.definitions import InstanceGroup, ResourceConfig, S3DataDistributionType
+from tuner.domain.definitions import (
+    InputMode,
+    InstanceGroup,
+    ResourceConfig,
+    S3DataDistributionType,
+)
 from tuner.domain.instances import InstanceSize
 from tuner.domain.jobs import Resources, TrainingJob
 from tuner.domain.ports import InstanceExited
@@ -80,6 +85,32 @@ def test_each_instance_sees_its_own_channels_and_its_group(private_stage: Stage)
         group = GROUPS[1 if host == "algo-3" else 0]
         assert resources["current_group_name"] == group.instance_group_name
         assert resources["current_instance_type"] == group.instance_type
+
+
+def test_a_channel_in_pipe_mode_is_fed_to_its_group(private_stage: Stage) -> None:
+    stage = private_stage
+    raw = stage.channel(
+        "raw",
+        {"a": b"1", "b": b"2", "c": b"3"},
+        mode=InputMode.PIPE,
+        distribution=S3DataDistributionType.SHARDED_BY_S3_KEY,
+        groups=("data",),
+    )
+    job = in_groups(
+        stage.job(
+            """
+            import glob
+            for fifo in sorted(glob.glob("/opt/ml/input/data/*_0")):
+                print(open(fifo).read())
+            """,
+            channels=[raw],
+        )
+    )
+    stage.run(job)
+    assert {(line.host, line.text) for line in stage.lines(job)} == {
+        ("algo-1", "13"),
+        ("algo-2", "2"),
+    }
 
 
 def test_each_instance_has_the_memory_of_its_type(
