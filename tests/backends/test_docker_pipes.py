@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 from tests.conformance.backends.docker_stage import BASE, DockerStage, build
 from tests.conformance.backends.stage import with_image
 from tuner.backends import processes
 from tuner.domain.definitions import InputMode
+from tuner.domain.ports import Collected, Faulted
 
 AS_NOBODY = f"""
 FROM {BASE}
@@ -54,3 +57,29 @@ def test_nothing_is_started_for_containers_without_pipes(docker_stage: DockerSta
     stage.run(job)
     assert stage.texts(job) == ["ran"]
     assert not (stage.home / "containers" / "keeper.lock").exists()
+
+
+def test_a_stream_that_broke_off_is_found_however_soon_the_program_ends(
+    docker_stage: DockerStage,
+) -> None:
+    stage = docker_stage
+    channel = stage.channel("train", {"a": b"data"}, mode=InputMode.PIPE)
+    job = stage.job("", channels=[channel])
+    stage.run(job)
+    os.kill(keeper(stage), signal.SIGKILL)
+    stage.backend.collect(job)
+    assert "ended unexpectedly" in stage.first(Faulted, job.key).failure.text
+
+
+def test_outputs_are_collected_again_by_a_later_owner(docker_stage: DockerStage) -> None:
+    stage = docker_stage
+    channel = stage.channel("train", {"a": b"data"}, mode=InputMode.PIPE)
+    job = stage.job("", channels=[channel])
+    stage.run(job)
+    for _ in range(2):
+        stage.backend.collect(job)
+        stage.first(Collected, job.key)
+        assert not processes.tree(keeper(stage), processes.table())
+        stage.replace_owner()
+        stage.backend.adopt([job])
+        stage.exits(job)

@@ -338,7 +338,7 @@ class DockerBackend:
 
     def _collect(self, job: TrainingJob) -> None:
         ids, trees = self._ids(job), self._trees(job)
-        self._pipes.end(job.key)
+        self._pipes.finish(job.key)
         self._checkpoints.finish(job, trees)
         try:
             for host, tree in trees.items():

@@ -6,7 +6,8 @@ client. Commands (`do`):
 
 - `launch` key, directory, log, instances, feeds: start an attempt and what feeds its channels in
   Pipe mode; a second time it only reports.
-- `feed` key, directory, feeds: only feed, programs that somebody else starts.
+- `feed` key, directory, feeds: only feed, programs that somebody else starts; a second time it
+  only says whether they still are.
 - `report` key, directory: say again how a launched attempt stands, from what lies on disk.
 - `stop` key, grace: SIGTERM to what runs of it, SIGKILL after `grace` seconds.
 - `release` key: kill what runs of it and what feeds it, and forget it; `released` follows when
@@ -14,7 +15,7 @@ client. Commands (`do`):
 - `shutdown`: kill everything and end.
 
 Events (`event`): `hello` (pid, running, without_namespaces: why there are none, or null),
-`started` (time), `grew`, `exited` (host, code, time, cause), `faulted` (text), `lost` (the
+`started` (time), `fed`, `grew`, `exited` (host, code, time, cause), `faulted` (text), `lost` (the
 attempt was launched, or fed, but no keeper saw its end; nothing of it runs), `released`.
 
 It ends by itself when it has had neither instances nor clients for a while.
@@ -66,7 +67,7 @@ _KILL_AGAIN_AFTER = 2.0
 _REST = 60.0
 FED = "fed"
 """Made when an attempt is fed on its own, and never again."""
-_STARVED = "what feeds its channels in Pipe mode ended unexpectedly"
+STARVED = "what feeds its channels in Pipe mode ended unexpectedly"
 
 
 class Keeper:
@@ -196,10 +197,10 @@ class Keeper:
         """Nobody feeds an attempt any more: its programs must not take that for the end."""
         attempt = self._attempts.get(key)
         if attempt is None:
-            self._post(key, "faulted", text=_STARVED)
+            self._post(key, "faulted", text=STARVED)
             return
         for item in attempt.running:
-            item.fault = _STARVED
+            item.fault = STARVED
         self._kill(attempt)
 
     def _forget(self, attempt: Attempt) -> None:
@@ -244,7 +245,7 @@ class Keeper:
             self._post(key, "faulted", text=f"cannot launch: {error.strerror}")
             return
         try:
-            self._feeders.start(key, command["feeds"])
+            self._feeders.start(key, command["feeds"])  # first, so that it is reaped first, too
             now = attempt.start(programs, self._lifeline)
         except OSError as error:
             self._feeders.end(key)
@@ -263,15 +264,16 @@ class Keeper:
             self._watch_output(attempt, item)
 
     def _feed(self, key: str, directory: Path, feeds: Sequence[Feed]) -> None:
-        if key in self._feeders:
-            return
         try:
-            (directory / FED).touch(exist_ok=False)
-            self._feeders.start(key, feeds)
+            if key not in self._feeders:
+                (directory / FED).touch(exist_ok=False)
+                self._feeders.start(key, feeds)
         except FileExistsError:
             self._post(key, "lost")
         except OSError as error:
             self._post(key, "faulted", text=f"cannot feed its channels: {error.strerror}")
+        else:
+            self._post(key, "fed")
 
     def _report(self, key: str, directory: Path) -> None:
         launch = read_record(directory / "launch.json")

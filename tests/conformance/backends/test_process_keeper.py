@@ -7,9 +7,10 @@ import signal
 
 from tests.conformance.backends.process_stage import ProcessStage
 from tests.conformance.backends.stage import BROOD, BUCKET
+from tuner.backends import processes
 from tuner.backends.keeper_client import LOG
-from tuner.domain.definitions import CheckpointConfig
-from tuner.domain.ports import Faulted
+from tuner.domain.definitions import CheckpointConfig, InputMode
+from tuner.domain.ports import Faulted, InstanceExited
 from tuner.domain.statuses import FailureKind
 
 
@@ -82,3 +83,34 @@ def test_what_a_program_saved_is_stored_though_no_keeper_starts_any_more(
     assert failure.text.endswith("(the process keeper does not start: Is a directory)")
     assert stage.objects.head(BUCKET, "saved/step") is not None
     log.rmdir()
+
+
+def test_the_end_of_a_stream_that_broke_off_is_no_success_though_the_keeper_is_late(
+    process_stage: ProcessStage,
+) -> None:
+    stage = process_stage
+    job = stage.job(
+        """
+        import os, time
+        data = os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml") + "/input/data"
+        with open(data + "/train_0", "rb", buffering=0) as fifo:
+            fifo.read(1)
+            print("reads", flush=True)
+            while not os.path.exists("go"): time.sleep(0.01)
+            while fifo.read(1 << 20): pass
+        """,
+        channels=[stage.channel("train", {"a": b"x" * (8 << 20)}, mode=InputMode.PIPE)],
+    )
+    stage.start(job)
+    stage.wait_for_line(job, "reads")
+    keeper = stage.keeper_pid()
+    feeder = min(item.pid for item in processes.table().values() if item.parent == keeper)
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(feeder, signal.SIGKILL)
+        stage.touch(job, "go")
+        stage.wait(lambda: not stage.alive(job))
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    assert "ended unexpectedly" in stage.first(Faulted, job.key).failure.text
+    assert not any(isinstance(event, InstanceExited) for event in stage.events)
