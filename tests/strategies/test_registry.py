@@ -27,13 +27,13 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_wire_names_are_known_and_give_one_instance_each() -> None:
-    assert {"Bayesian", "Grid", "Random"} <= set(strategy_names())
+    assert {"Bayesian", "Grid", "Random", "SkoptGP"} <= set(strategy_names())
     assert find_strategy("Grid") is find_strategy("Grid")
     assert find_strategy("Random").name == "Random"
 
 
 def test_an_unknown_name_says_what_there_is() -> None:
-    with pytest.raises(LookupError, match=r"no strategy named 'Rnadom'.*Bayesian, Grid, Random"):
+    with pytest.raises(LookupError, match=r"no strategy named 'Rnadom'.*Bayesian, Grid, Random, SkoptGP"):
         find_strategy("Rnadom")
 
 
@@ -57,4 +57,4 @@ def test_only_a_strategy_that_lacks_its_package_has_a_missing_requirement(
     assert missing_requirement("Random") is None
     monkeypatch.setattr("tuner.strategies.registry.find_spec", lambda name: None)
     assert missing_requirement("Random") is None
-    assert "pip install 'amtlocal[skopt]'" in (missing_requirement("Bayesian") or "")
+    assert "pip install 'amtlocal[skopt]'" in (missing_requirement("SkoptGP") or "")

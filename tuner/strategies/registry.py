@@ -20,9 +20,10 @@ _OURS = {
     "Bayesian": "tuner.strategies.bayesian:Bayesian",
     "Grid": "tuner.strategies.grid:Grid",
     "Random": "tuner.strategies.random_search:Random",
+    "SkoptGP": "tuner.strategies.skopt_gp:SkoptGP",
 }
 _REQUIRED = {
-    "Bayesian": ("skopt", "scikit-optimize", "skopt"),
+    "SkoptGP": ("skopt", "scikit-optimize", "skopt"),
 }
 """Strategy to the module it needs, the package that has it and our extra that installs it."""
 
