@@ -101,9 +101,7 @@ def test_the_best_of_a_small_space_is_found_before_it_is_used_up() -> None:
         return abs(int(values["a"]) - 7) + abs(int(values["b"]) - 2)
 
     found = [
-        min(
-            item.value for item in play(SkoptGP(), task, cost, 25, seed) if item.value is not None
-        )
+        min(item.value for item in play(SkoptGP(), task, cost, 25, seed) if item.value is not None)
         for seed in (1, 2)
     ]
     assert sum(found) <= 1
