@@ -70,3 +70,12 @@ def test_a_package_that_is_installed_later_brings_its_strategies(
     text = refused(home, with_strategy("later", "Missing"))
     assert "'Missing' (brought_strategies:Missing) cannot be loaded" in text
     find_strategy.cache_clear()
+
+
+def test_the_doctor_says_what_scikit_optimize_is_for(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    rows = {row["name"]: row for row in home.call("Tuner.Doctor")["checks"]}
+    assert not rows["skopt"]["ok"]
+    assert rows["skopt"]["detail"] == "the SkoptGP strategy: pip install 'amtlocal[skopt]'"
