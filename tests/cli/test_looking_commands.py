@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import COMMAND, CommandLine
 from tests.owner.homes import specification
 from tuner.client import Client
+from tuner.domain.errors import AwsError
 from tuner.settings import Settings
 
 
@@ -100,6 +101,31 @@ def test_a_plain_training_job_can_be_waited_for_and_deleted(tuner: CommandLine) 
     )
     assert tuner("delete", name).stdout == f"{name} is deleted\n"
     assert tuner("describe", name).returncode == 1
+
+
+def test_logs_of_several_groups_name_the_instance(tuner: CommandLine) -> None:
+    client = Client(Settings.from_environment(tuner.environ))
+    definition = specification("x")["TrainingJobDefinition"]
+    del definition["StaticHyperParameters"]
+    definition["ResourceConfig"] = {
+        "InstanceGroups": [
+            {"InstanceGroupName": name, "InstanceType": "local", "InstanceCount": 1}
+            for name in ("a", "b")
+        ]
+    }
+    try:
+        client.call(
+            "CreateTrainingJob",
+            TrainingJobName="groups",
+            HyperParameters={"x": "2"},
+            **definition,
+        )
+    except AwsError as error:
+        pytest.skip(f"needs namespaces: {error}")
+    assert tuner("wait", "groups").returncode == 0
+    lines = tuner("logs", "groups").stdout.splitlines()
+    for host in ("algo-1", "algo-2"):
+        assert f"{host} | host says hello" in lines
 
 
 def test_a_deleted_tuning_job_is_gone(tuner: CommandLine) -> None:

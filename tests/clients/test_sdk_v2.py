@@ -29,3 +29,9 @@ def test_a_program_that_names_its_role_needs_the_variables_only(
     command = [python, PROGRAMS / "sdk_v2_script.py"]
     said = run(command, served.variables(), tmp_path, limit=170)
     assert said.endswith("done\n")
+
+
+def test_instance_groups_share_their_work(python: Path, served: Serving, tmp_path: Path) -> None:
+    command = [python, PROGRAMS / "sdk_v2_groups.py"]
+    said = run(command, served.variables(), tmp_path, limit=170)
+    assert said.endswith("done\n")

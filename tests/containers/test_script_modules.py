@@ -101,6 +101,23 @@ found.moon
     assert "has no moon here. It has: hyperparameters, model_dir." in outcome.failure
 
 
+def test_what_the_training_environment_lacks_is_in_variables(tmp_path: Path) -> None:
+    script = """
+from sagemaker_training import environment
+found = environment.Environment()
+print(found.is_hetero, found.current_instance_group, found.instance_groups_dict["5"]["hosts"])
+"""
+    groups = {"5": {"instance_group_name": "5", "hosts": ["algo-1"]}}
+    outcome = Instance(tmp_path).run(
+        {"train.py": script},
+        SM_TRAINING_ENV="{}",
+        SM_IS_HETERO="true",
+        SM_CURRENT_INSTANCE_GROUP="5",
+        SM_INSTANCE_GROUPS_DICT=json.dumps(groups),
+    )
+    assert outcome.lines[-1] == "True 5 ['algo-1']", outcome.output
+
+
 def test_imports_for_serving_do_not_keep_a_script_from_training(tmp_path: Path) -> None:
     script = """
 from sagemaker_containers.beta.framework import content_types, encoders, worker

@@ -16,8 +16,10 @@ from tuner.backends.simulated import SimulatedRun
 from tuner.controller.progress import fold
 from tuner.domain.definitions import (
     CategoricalParameterRange,
+    InstanceGroup,
     ObjectiveType,
     ParameterRanges,
+    ResourceConfig,
 )
 from tuner.domain.jobs import AttemptKey, Failure, Resources, TrainingJob, Transition
 from tuner.domain.ports import Capacity
@@ -274,6 +276,24 @@ def test_a_gang_waits_for_the_machine_and_nobody_starves_it(world: Make) -> None
 def test_a_job_larger_than_the_machine_runs_alone(world: Make) -> None:
     here = world(lambda job: printing(10, 1.0), Capacity(cpus=2, memory_mib=100))
     job = here.create(jobs=4, parallel=2, resources=Resources(cpus=3, memory_mib=1))
+    here.run()
+    assert here.tuning_job(job).progress.counters.completed == 4
+
+
+@pytest.mark.parametrize(("memory_mib", "at_once"), [(2 * 20_480, 2), (2 * 20_480 - 1, 1)])
+def test_a_gang_of_several_groups_fits_as_a_whole(
+    world: Make, memory_mib: int, at_once: int
+) -> None:
+    groups = (
+        InstanceGroup(instance_type="ml.t3.medium", instance_count=1, instance_group_name="a"),
+        InstanceGroup(instance_type="ml.m5.large", instance_count=2, instance_group_name="b"),
+    )
+    template = replace(definition(), resource_config=ResourceConfig(instance_groups=groups))
+    here = world(lambda job: printing(10, 1.0), Capacity(cpus=9, memory_mib=memory_mib))
+    share = Resources(cpus=1, memory_mib=20_000)
+    job = here.create(jobs=4, parallel=3, resources=share, template=template)
+    here.advance(1)
+    assert len(here.training_jobs(job)) == at_once
     here.run()
     assert here.tuning_job(job).progress.counters.completed == 4
 

@@ -513,6 +513,12 @@ RESOURCE_CASES = [
     ("ResourceConfig", {"InstanceType": "ml.m5.large", "InstanceCount": 0}, ".InstanceCount"),
     ("ResourceConfig", {"InstanceCount": 1}, ".InstanceType"),
     ("ResourceConfig", {"InstanceGroups": [GROUP], "InstanceCount": 1}, ".InstanceGroups"),
+    ("ResourceConfig", {"InstanceGroups": [GROUP], "InstanceType": "local"}, ".InstanceGroups"),
+    (
+        "ResourceConfig",
+        {"InstanceGroups": [GROUP, {**GROUP, "InstanceType": "local"}]},
+        ".InstanceGroups[1].InstanceGroupName",
+    ),
     (
         "ResourceConfig",
         {"InstanceGroups": [{**GROUP, "InstanceCount": 0}]},
@@ -538,6 +544,48 @@ def test_instances_are_given_one_way(member: str, config: dict[str, Any], path: 
         params[DEFINITION][member] = config
 
     assert only_fault(change).path == f"{DEFINITION}.{member}{path}"
+
+
+def test_instance_groups_exclude_instances_without_one() -> None:
+    config = {"InstanceGroups": [GROUP], "InstanceType": "ml.m5.large", "InstanceCount": 1}
+    fault = only_fault(with_definition(ResourceConfig=config))
+    assert fault.message == (
+        "InstanceType or InstanceCount cannot be specified with InstanceGroups"
+    )
+
+
+def in_groups(*channels: dict[str, Any]) -> Change:
+    groups = [GROUP, {**GROUP, "InstanceGroupName": "h", "InstanceType": "ml.c5.xlarge"}]
+    config = {"InstanceGroups": groups, "VolumeSizeInGB": 1}
+    return with_definition(ResourceConfig=config, InputDataConfig=[*channels])
+
+
+def test_a_channel_is_for_groups_that_there_are() -> None:
+    whole, first = channel("a", InstanceGroupNames=["g", "h"]), channel("b")
+    assert faults(in_groups(whole)) == faults(in_groups(first)) == []
+    fault = only_fault(in_groups(whole, channel("b", InstanceGroupNames=["g", "x", "y"])))
+    assert fault.path == (
+        f"{DEFINITION}.InputDataConfig[1].DataSource.S3DataSource.InstanceGroupNames"
+    )
+    assert fault.message == (
+        "The channel b is for instance groups that are not among the InstanceGroups of the "
+        "training job: [x, y]"
+    )
+
+
+def test_a_channel_is_for_no_groups_where_there_are_none() -> None:
+    channels = [channel(InstanceGroupNames=["g"])]
+    assert "not among" in only_fault(with_definition(InputDataConfig=channels)).message
+
+
+def test_all_channels_are_for_groups_or_none_is() -> None:
+    fault = only_fault(
+        in_groups(channel("a"), channel("b", InstanceGroupNames=["h"]), channel("c"))
+    )
+    assert fault == Fault(
+        f"{DEFINITION}.InputDataConfig",
+        "Some channels have assigned instance groups: [b] while others not: [a, c]",
+    )
 
 
 def channel(name: str = "train", **source: Any) -> dict[str, Any]:

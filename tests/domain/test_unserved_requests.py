@@ -45,10 +45,6 @@ SPEC_CASES: list[tuple[dict[str, Any], str]] = [
         source(S3DataType="AugmentedManifestFile"),
         "InputDataConfig[0].DataSource.S3DataSource.S3DataType",
     ),
-    (
-        source(InstanceGroupNames=["g"]),
-        "InputDataConfig[0].DataSource.S3DataSource.InstanceGroupNames",
-    ),
     (source(S3Uri="https://bucket/in"), "InputDataConfig[0].DataSource.S3DataSource.S3Uri"),
     (
         channel(
@@ -70,16 +66,6 @@ SPEC_CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"StoppingCondition": {"MaxPendingTimeInSeconds": 1800}},
         "StoppingCondition.MaxPendingTimeInSeconds",
-    ),
-    (
-        {
-            "ResourceConfig": {
-                "InstanceGroups": [
-                    {"InstanceType": "local", "InstanceCount": 1, "InstanceGroupName": "g"}
-                ]
-            }
-        },
-        "ResourceConfig.InstanceGroups",
     ),
     (
         {"ResourceConfig": {"KeepAlivePeriodInSeconds": 60}},

@@ -14,6 +14,13 @@ from tuner.domain.errors import ValidationException
 
 SPEC = Path(__file__).parents[2] / "jobs" / "xgboost-two-instances.json"
 RESOURCES = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+IN_GROUPS = {
+    "InstanceGroups": [
+        {"InstanceGroupName": "a", "InstanceType": "ml.m5.large", "InstanceCount": 1},
+        {"InstanceGroupName": "b", "InstanceType": "ml.c5.xlarge", "InstanceCount": 1},
+    ],
+    "VolumeSizeInGB": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +41,24 @@ def test_a_program_of_ones_own_is_refused(bare: Home, member: str) -> None:
         bare.call("CreateHyperParameterTuningJob", **spec)
     with pytest.raises(ValidationException, match="namespaces are switched off"):
         bare.call("CreateTrainingJob", **changed(training("own"), "ResourceConfig", RESOURCES))
+    with pytest.raises(ValidationException, match="namespaces are switched off") as refused:
+        bare.call("CreateTrainingJob", **changed(training("own"), "ResourceConfig", IN_GROUPS))
+    assert refused.value.faults[0].path == "ResourceConfig.InstanceGroups"
 
 
-def test_a_bundled_program_trains_on_two_instances(bare: Home) -> None:
+@pytest.mark.parametrize("resources", [RESOURCES, IN_GROUPS], ids=["one type", "two types"])
+def test_a_bundled_program_trains_on_two_instances(bare: Home, resources: dict[str, Any]) -> None:
     pytest.importorskip("xgboost", reason="needs xgboost: pip install 'amtlocal[xgboost]'")
     pytest.importorskip("sklearn", reason="needs sklearn: pip install 'amtlocal[xgboost]'")
     spec: dict[str, Any] = json.loads(SPEC.read_text())
-    name = spec["HyperParameterTuningJobName"]
+    name = f"instances-{len(resources)}"
+    definition = spec["TrainingJobDefinition"]
+    definition["ResourceConfig"] = resources
+    groups = [item["InstanceGroupName"] for item in resources.get("InstanceGroups", ())]
+    for channel in definition["InputDataConfig"] if groups else ():
+        channel["DataSource"]["S3DataSource"]["InstanceGroupNames"] = groups
     limits = "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs"
+    spec["HyperParameterTuningJobName"] = name
     bare.call("CreateHyperParameterTuningJob", **changed(spec, limits, 1))
     found = bare.wait(name, seconds=300)
     assert found["TrainingJobStatusCounters"]["Completed"] == 1, found

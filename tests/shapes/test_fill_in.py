@@ -144,6 +144,14 @@ def test_a_list_of_definitions_stays_a_list() -> None:
     assert found["HyperParameterRanges"]["CategoricalParameterRanges"] == []
 
 
+def test_instance_groups_get_no_count_beside_them() -> None:
+    params = valid_request("CreateTrainingJob")
+    group = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "InstanceGroupName": "g"}
+    params["ResourceConfig"] = {"InstanceGroups": [group]}
+    request = filled_in_training_job(parse_training_job(params), XGBOOST)
+    assert to_wire(request)["ResourceConfig"] == {"InstanceGroups": [group], "VolumeSizeInGB": 30}
+
+
 def test_a_training_job_is_filled_in_likewise() -> None:
     params = valid_request("CreateTrainingJob")
     params["StoppingCondition"] = {}

@@ -14,7 +14,7 @@ import pytest
 from training_job import channel, spec, training_job
 
 from tuner.domain.algorithms import Algorithm
-from tuner.domain.jobs import TrainingJob
+from tuner.domain.jobs import Resources, TrainingJob
 from tuner.training.containers import Container
 from tuner.training.environment import program_environment
 
@@ -27,7 +27,7 @@ def environment_of(job: TrainingJob, tmp_path: Path, **options: Any) -> dict[str
         "private_opt_ml": True,
         "scratch": tmp_path / "scratch",
         "endpoint": {},
-        "cpus": 2,
+        "given": Resources(cpus=2),
         **options,
     }
     return program_environment(
@@ -129,7 +129,7 @@ def test_a_program_of_the_user_has_a_python_with_our_packages_that_is_its_own(
 
 def test_a_program_of_ours_is_started_by_our_own_python(tmp_path: Path) -> None:
     ours = Container("xgboost", tmp_path, ("train",), Algorithm(name="xgboost", built_in=True))
-    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint": {}, "cpus": 1}
+    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint": {}, "given": Resources()}
     found = program_environment(training_job(), ours, "algo-1", ["algo-1"], tmp_path, **options)
     assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert not (tmp_path / "python").exists()
@@ -140,7 +140,7 @@ def test_a_container_for_users_code_is_told_what_to_run_and_where_packages_come_
 ) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
     job = training_job(spec=spec(environment={"TUNER_SCRIPT": "/else"}))
-    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint": {}, "cpus": 1}
+    options = {"private_opt_ml": True, "scratch": tmp_path, "endpoint": {}, "given": Resources()}
     algorithm = Algorithm(name="script", built_in=False)
     script = Container("script", tmp_path, ("/bin/train",), algorithm, runs_user_code=True)
     told = tmp_path / "script.json"

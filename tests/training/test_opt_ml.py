@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from training_job import channel, spec, training_job
+from training_job import GROUPS, channel, instances, spec, training_job
 
-from tuner.domain.definitions import InputMode, InstanceGroup, ResourceConfig
+from tuner.domain.definitions import InputMode, ResourceConfig
 from tuner.training import opt_ml
 
 
@@ -70,23 +70,46 @@ def test_building_again_leaves_nothing_of_the_first_tree(tmp_path: Path) -> None
 def test_hosts_are_in_the_order_of_their_names() -> None:
     hosts = [f"algo-{number}" for number in range(1, 12)]
 
-    resources = opt_ml.resource_config(training_job(), "algo-2", hosts, "lo")
+    job = training_job(spec=spec(resource_config=instances(len(hosts))))
+    resources = opt_ml.resource_config(job, "algo-2", hosts, "lo")
 
     assert resources["hosts"][:3] == ["algo-1", "algo-10", "algo-11"]
 
 
 def test_instance_groups_get_their_hosts_in_turn() -> None:
-    groups = (
-        InstanceGroup(instance_type="ml.c5.large", instance_count=1, instance_group_name="a"),
-        InstanceGroup(instance_type="ml.g5.large", instance_count=2, instance_group_name="b"),
-    )
-    job = training_job(spec=spec(resource_config=ResourceConfig(instance_groups=groups)))
+    job = training_job(spec=spec(resource_config=ResourceConfig(instance_groups=GROUPS)))
 
     resources = opt_ml.resource_config(job, "algo-3", ["algo-1", "algo-2", "algo-3"], "lo")
 
     assert resources["current_group_name"] == "b"
-    assert resources["current_instance_type"] == "ml.g5.large"
-    assert [group["hosts"] for group in resources["instance_groups"]] == [
-        ["algo-1"],
-        ["algo-2", "algo-3"],
+    assert resources["current_instance_type"] == "ml.g5.xlarge"
+    assert resources["hosts"] == ["algo-1", "algo-2", "algo-3"]
+    assert resources["instance_groups"] == [
+        {"instance_group_name": "a", "instance_type": "ml.c5.xlarge", "hosts": ["algo-1"]},
+        {
+            "instance_group_name": "b",
+            "instance_type": "ml.g5.xlarge",
+            "hosts": ["algo-2", "algo-3"],
+        },
+    ]
+
+
+def test_an_instance_is_told_of_the_channels_of_its_group(tmp_path: Path) -> None:
+    channels = (
+        channel("s3://b/1", "first", groups=("a",)),
+        channel("s3://b/2", "second", groups=("b",)),
+        channel("s3://b/3", "both", groups=("b", "a")),
+    )
+    config = ResourceConfig(instance_groups=GROUPS)
+    job = training_job(spec=spec(resource_config=config, input_data_config=channels))
+    hosts = ["algo-1", "algo-2", "algo-3"]
+
+    def told(host: str) -> set[str]:
+        opt_ml.build(tmp_path / host, job, host, hosts, "eth0")
+        return set(json.loads((tmp_path / host / "input/config/inputdataconfig.json").read_text()))
+
+    assert [told(host) for host in hosts] == [
+        {"first", "both"},
+        {"second", "both"},
+        {"second", "both"},
     ]

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training_job import spec, training_job
+from training_job import GROUPS, channel, instances, spec, training_job
 
 from tuner.domain.algorithms import Algorithm
-from tuner.domain.definitions import AlgorithmSpecification, InputMode
+from tuner.domain.definitions import AlgorithmSpecification, InputMode, ResourceConfig
+from tuner.domain.jobs import Resources
 from tuner.training.containers import Container
 from tuner.training.opt_ml import resource_config
 from tuner.training.toolkit import (
@@ -34,12 +35,49 @@ OF_SDK_V2 = {
 }
 
 
-def variables(given: dict[str, str], **changes: Any) -> dict[str, str]:
+def variables(given: dict[str, str], host: str = "algo-1", **changes: Any) -> dict[str, str]:
     container = Container("script", Path("/c"), ("train",), Algorithm(name="s", built_in=False))
-    job = training_job(hyper_parameters=given, **changes)
-    hosts = ["algo-1", "algo-2"]
-    resources = resource_config(job, "algo-1", hosts, "eth0")
-    return toolkit_variables(job, container, resources, "/opt/ml", 2)
+    members = {"spec": spec(resource_config=instances(2)), **changes}
+    job = training_job(hyper_parameters=given, **members)
+    hosts = [f"algo-{number}" for number in range(1, job.instance_count + 1)]
+    resources = resource_config(job, host, hosts, "eth0")
+    return toolkit_variables(job, container, resources, "/opt/ml", Resources(cpus=2, gpus=1))
+
+
+def test_an_instance_knows_its_group() -> None:
+    config = ResourceConfig(instance_groups=GROUPS)
+    channels = (
+        channel("s3://b/1", "first", groups=("a",)),
+        channel("s3://b/2", "second", groups=("b",)),
+    )
+    distribution = {"sagemaker_distribution_instance_groups": '["b"]'}
+    members = spec(resource_config=config, input_data_config=channels)
+    found = variables(distribution, host="algo-3", spec=members)
+    assert found["SM_CURRENT_HOST"] == "algo-3"
+    assert found["SM_CURRENT_INSTANCE_TYPE"] == "ml.g5.xlarge"
+    assert found["SM_CURRENT_INSTANCE_GROUP"] == "b"
+    assert json.loads(found["SM_CURRENT_INSTANCE_GROUP_HOSTS"]) == ["algo-2", "algo-3"]
+    assert json.loads(found["SM_INSTANCE_GROUPS"]) == ["a", "b"]
+    assert json.loads(found["SM_INSTANCE_GROUPS_DICT"])["a"]["hosts"] == ["algo-1"]
+    assert json.loads(found["SM_HOSTS"]) == ["algo-1", "algo-2", "algo-3"]
+    assert (found["SM_IS_HETERO"], found["SM_NUM_CPUS"], found["SM_NUM_GPUS"]) == (
+        "true",
+        "2",
+        "1",
+    )
+    assert found["SM_CHANNELS"] == '["second"]'
+    assert "SM_CHANNEL_FIRST" not in found
+    assert found["SM_DISTRIBUTION_INSTANCE_GROUPS"] == '["b"]'
+    training = json.loads(found["SM_TRAINING_ENV"])
+    assert training["distribution_hosts"] == ["algo-2", "algo-3"]
+    assert (training["master_hostname"], training["is_master"]) == ("algo-2", False)
+
+
+@pytest.mark.parametrize("groups", ["7", '"b"', "{}", "null", "[[]]"])
+def test_a_distribution_over_no_groups_is_none(groups: str) -> None:
+    found = variables({"sagemaker_distribution_instance_groups": groups})
+    training = json.loads(found["SM_TRAINING_ENV"])
+    assert (training["distribution_hosts"], training["master_hostname"]) == ([], "algo-1")
 
 
 def test_script_mode_is_seen_in_the_variables() -> None:

@@ -9,6 +9,7 @@ from tuner.domain.definitions import (
     Channel,
     DataSource,
     InputMode,
+    InstanceGroup,
     MetricDefinition,
     OutputDataConfig,
     ResourceConfig,
@@ -20,17 +21,30 @@ from tuner.domain.definitions import (
 )
 from tuner.domain.jobs import Resources, Scope, TrainingJob
 
+GROUPS = (
+    InstanceGroup(instance_type="ml.c5.xlarge", instance_count=1, instance_group_name="a"),
+    InstanceGroup(instance_type="ml.g5.xlarge", instance_count=2, instance_group_name="b"),
+)
+
 
 def channel(
     uri: str,
     name: str = "train",
     distribution: S3DataDistributionType | None = None,
+    groups: tuple[str, ...] | None = None,
     **members: Any,
 ) -> Channel:
     source = S3DataSource(
-        s3_data_type=S3DataType.S3_PREFIX, s3_uri=uri, s3_data_distribution_type=distribution
+        s3_data_type=S3DataType.S3_PREFIX,
+        s3_uri=uri,
+        s3_data_distribution_type=distribution,
+        instance_group_names=groups,
     )
     return Channel(channel_name=name, data_source=DataSource(s3_data_source=source), **members)
+
+
+def instances(count: int) -> ResourceConfig:
+    return ResourceConfig(instance_type="ml.m5.large", instance_count=count, volume_size_in_gb=1)
 
 
 def spec(**changes: Any) -> TrainingSpec:
@@ -41,9 +55,7 @@ def spec(**changes: Any) -> TrainingSpec:
         "role_arn": "arn:aws:iam::123456789012:role/training",
         "output_data_config": OutputDataConfig(s3_output_path="s3://results/runs/"),
         "stopping_condition": StoppingCondition(),
-        "resource_config": ResourceConfig(
-            instance_type="ml.m5.large", instance_count=1, volume_size_in_gb=1
-        ),
+        "resource_config": instances(1),
     }
     return TrainingSpec(**{**members, **changes})
 

@@ -30,6 +30,7 @@ from tuner.backends.docker_watch import Container, Lost
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
 from tuner.backends.removal import remove_tree
+from tuner.domain.clusters import resources_of, shards_of
 from tuner.domain.jobs import AttemptKey, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
@@ -220,7 +221,7 @@ class DockerBackend:
         with self._lock:  # two attempts must not find the same device free
             for index, host in enumerate(hosts):
                 channels = self._provide(job, index, hosts, wiring)
-                tree = self._places.tree(job.key, host)
+                tree, given = self._places.tree(job.key, host), resources_of(job, index)
                 copied = docker_inputs.copied(job, channels)
                 if copied is None:
                     mounts = plan.mounts(tree, channels)
@@ -237,8 +238,9 @@ class DockerBackend:
                         environment=environment,
                         mounts=[*mounts, *plan.checkpoint_mounts(job, tree)],
                         wiring=wiring,
+                        given=given,
                         cpus=self._cpus(),
-                        gpus=self._free_gpus(job.resources.gpus),
+                        gpus=self._free_gpus(given.gpus),
                     )
                 )
                 if copied is not None:
@@ -260,8 +262,8 @@ class DockerBackend:
         opt_ml.build(tree, job, hosts[index], hosts, wiring.interface)
         self._checkpoints.provide(job, tree)
         channels = {}
-        for channel in job.spec.input_data_config or ():
-            view = self._views.view(channel, index, len(hosts), copy=False)
+        for channel, shard, shards in shards_of(job.spec, index):
+            view = self._views.view(channel, shard, shards, copy=False)
             channels[channel.channel_name] = view
             (tree / "input" / "data" / channel.channel_name).mkdir()
         for path in (tree / "input", *(tree / "input").rglob("*")):
@@ -293,7 +295,10 @@ class DockerBackend:
         started = [self._started(job.key, host, ids[host]) for host in hosts]
         attempt = RunningAttempt(
             job.key,
-            [Container(ids[host], host, job.resources.memory_mib) for host in hosts],
+            [
+                Container(ids[host], host, resources_of(job, index).memory_mib)
+                for index, host in enumerate(hosts)
+            ],
             max(started),
             self._logs.directory(job.key),
             self._life,

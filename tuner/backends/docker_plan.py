@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.backends.docker_network import Wiring
-from tuner.domain.jobs import AttemptKey, TrainingJob
+from tuner.domain.jobs import AttemptKey, Resources, TrainingJob
 from tuner.training.checkpoints import place_in_tree
 from tuner.training.opt_ml import CHECKPOINTS, OPT_ML
 
@@ -103,18 +103,19 @@ def container(
     environment: Mapping[str, str],
     mounts: Sequence[Mapping[str, Any]],
     wiring: Wiring,
+    given: Resources,
     cpus: int,
     gpus: Sequence[str],
 ) -> dict[str, Any]:
-    """The arguments of `Engine.create`. `cpus` is what the engine has at most, `gpus` are the
-    ids of the devices that this container gets."""
-    memory = job.resources.memory_mib << 20
+    """The arguments of `Engine.create`. `given` is what the instance may use, `cpus` what the
+    engine has at most, `gpus` are the ids of the devices that this container gets."""
+    memory = given.memory_mib << 20
     host_config: dict[str, Any] = {
         "mounts": list(mounts),
         "network_mode": wiring.mode,
         "extra_hosts": wiring.known_to(host),
         "init": True,  # a program without a handler ends at SIGTERM, and orphans are reaped
-        "nano_cpus": min(job.resources.cpus, cpus) * 10**9,
+        "nano_cpus": min(given.cpus, cpus) * 10**9,
         "mem_limit": memory,
         "memswap_limit": memory,
         "pids_limit": _PIDS,

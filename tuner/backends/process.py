@@ -20,6 +20,7 @@ from tuner.backends.machine import machine_capacity
 from tuner.backends.places import Places, hosts_file, hosts_of
 from tuner.backends.processes import MARKER
 from tuner.backends.removal import remove_tree
+from tuner.domain.clusters import resources_of, shards_of
 from tuner.domain.definitions import Channel, InputMode
 from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
 from tuner.domain.ports import (
@@ -226,8 +227,8 @@ class ProcessBackend:
         opt_ml.build(tree, job, names[index], names, _LOOPBACK)
         self._checkpoints.provide(job, tree)
         overlays = []
-        for channel in job.spec.input_data_config or ():
-            view = self._views.view(channel, index, len(names), copy=not private)
+        for channel, shard, shards in shards_of(job.spec, index):
+            view = self._views.view(channel, shard, shards, copy=not private)
             target = tree / "input" / "data" / channel.channel_name
             if private:
                 target.mkdir()
@@ -265,8 +266,8 @@ class ProcessBackend:
         names = self._names(job, private)
         channels = json.loads((directory / "channels.json").read_bytes())
         instances = [
-            self._program(job, container, host, name, names, channels[host] if private else None)
-            for host, name in zip(hosts_of(job), names, strict=True)
+            self._program(job, container, host, index, names, channels[host] if private else None)
+            for index, host in enumerate(hosts_of(job))
         ]
         self._keeper.send(
             do="launch",
@@ -281,23 +282,24 @@ class ProcessBackend:
         job: TrainingJob,
         container: Container,
         host: str,
-        name: str,
+        index: int,
         names: Sequence[str],
         overlays: list[Overlay] | None,
     ) -> Program:
         directory, tree = self._places.directory(job.key), self._places.tree(job.key, host)
         scratch = self._places.scratch(job.key, host)
         scratch.mkdir(exist_ok=True)
+        given = resources_of(job, index)
         environment = program_environment(
             job,
             container,
-            name,
+            names[index],
             names,
             tree,
             private_opt_ml=overlays is not None,
             scratch=scratch,
             endpoint=self._reach(job, _HERE),
-            cpus=job.resources.cpus,
+            given=given,
             network_interface=_LOOPBACK,
             instructions=self._places.instructions(job.key) if container.runs_user_code else None,
         )
@@ -307,7 +309,7 @@ class ProcessBackend:
             "argv": _command(job, container),
             "env": {**environment, MARKER: str(directory)},
             "cwd": str(scratch),
-            "memory_mib": job.resources.memory_mib,
+            "memory_mib": given.memory_mib,
             "view": None
             if overlays is None
             else {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tuner.cli.find import Found, find
 from tuner.cli.follow import ACTIVE
@@ -31,7 +32,7 @@ def _of_training_job(
     client: Client, found: Found, follow: bool, host: str | None
 ) -> Iterator[str]:
     reader = LogReader(client, found.name, host)
-    several = found.description["ResourceConfig"].get("InstanceCount", 1) > 1 and not host
+    several = _instance_count(found.description["ResourceConfig"]) > 1 and not host
     while True:
         # asked before reading: what is printed until the end is read after it
         ended = not follow or found.call(client, "Describe")["TrainingJobStatus"] in ENDED
@@ -40,6 +41,10 @@ def _of_training_job(
         if ended:
             return
         time.sleep(_LOOK_EVERY)
+
+
+def _instance_count(config: Mapping[str, Any]) -> int:
+    return sum(item["InstanceCount"] for item in config.get("InstanceGroups") or (config,))
 
 
 def _of_tuning_job(client: Client, found: Found, follow: bool, host: str | None) -> Iterator[str]:

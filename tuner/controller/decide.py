@@ -10,6 +10,7 @@ from tuner.controller import completion, lifecycle
 from tuner.controller.interruptions import interruption_time
 from tuner.controller.lifecycle import Flight
 from tuner.controller.view import TuningView, View
+from tuner.domain.clusters import gang
 from tuner.domain.jobs import AttemptKey, Failure, Resources, TrainingJob, TuningJob
 from tuner.domain.ports import Capacity
 from tuner.domain.statuses import FailureKind, SecondaryStatus, StopCause
@@ -223,32 +224,27 @@ def _stopped(tuning: TuningView, now: float) -> Iterator[TrainingJob]:
             yield stopped
 
 
-def _fits(need: Resources, count: int, free: Capacity) -> bool:
-    return (
-        need.cpus * count <= free.cpus
-        and need.memory_mib * count <= free.memory_mib
-        and need.gpus * count <= free.gpus
-    )
+def _fits(need: Resources, free: Capacity) -> bool:
+    return need.cpus <= free.cpus and need.memory_mib <= free.memory_mib and need.gpus <= free.gpus
 
 
-def _less(free: Capacity, need: Resources, count: int) -> Capacity:
+def _less(free: Capacity, need: Resources) -> Capacity:
     return Capacity(
-        cpus=free.cpus - need.cpus * count,
-        memory_mib=free.memory_mib - need.memory_mib * count,
-        gpus=free.gpus - need.gpus * count,
+        cpus=free.cpus - need.cpus,
+        memory_mib=free.memory_mib - need.memory_mib,
+        gpus=free.gpus - need.gpus,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Somebody who could start a training job now; `since` is when it was last served, all
-    plain training jobs being one such somebody."""
+    """Somebody who could start a training job now, whose instances `need` so much together;
+    `since` is when it was last served, all plain training jobs being one such somebody."""
 
     since: float
     running: int
     id: int
-    resources: Resources
-    instances: int
+    need: Resources
     grant: Callable[[], None]
 
 
@@ -261,20 +257,22 @@ def _admit(
     free, busy = capacity, False
     for job in view.running():
         if job.secondary_status is not SecondaryStatus.PENDING:
-            free, busy = _less(free, job.resources, job.instance_count), True
+            free, busy = _less(free, gang(job.spec, job.resources)), True
     for job_id in transient.asking & view.tuning.keys():
-        tuning = view.tuning[job_id]
-        free, busy = (
-            _less(free, tuning.job.resources, tuning.job.request.definitions[0].instance_count),
-            True,
-        )
+        asking = view.tuning[job_id].job
+        free, busy = _less(free, _next_gang(asking)), True
     for claim in sorted(
         _claims(view, transient, now, decisions), key=lambda c: (c.since, c.running, c.id)
     ):
-        if not _fits(claim.resources, claim.instances, free) and busy:
+        if not _fits(claim.need, free) and busy:
             break
         claim.grant()
-        free, busy = _less(free, claim.resources, claim.instances), True
+        free, busy = _less(free, claim.need), True
+
+
+def _next_gang(job: TuningJob) -> Resources:
+    """What the instances of a tuning job's next training job need."""
+    return gang(job.request.definitions[0], job.resources)
 
 
 def _claims(
@@ -292,8 +290,7 @@ def _claims(
                 tuning.last_launch,
                 len(tuning.running),
                 job.id,
-                job.resources,
-                job.request.definitions[0].instance_count,
+                _next_gang(job),
                 lambda ask=ask: decisions.asks.append(ask),  # type: ignore[misc]
             )
     served = [job.training_start_time for job in view.plain.values() if job.training_start_time]
@@ -304,7 +301,6 @@ def _claims(
                 max([pending.creation_time, *served]),
                 len(served),
                 pending.id,
-                pending.resources,
-                pending.instance_count,
+                gang(pending.spec, pending.resources),
                 lambda started=started: decisions.updates.append(started),  # type: ignore[misc]
             )

@@ -6,26 +6,23 @@ import hashlib
 
 from tuner.controller.lifecycle import admitted
 from tuner.domain.definitions import OBJECTIVE_HYPER_PARAMETER
-from tuner.domain.instances import instance_size
 from tuner.domain.jobs import Resources, TrainingJob, TuningJob
 from tuner.domain.ports import Capacity
 from tuner.strategies.base import Suggestion
 
 
-def share(capacity: Capacity, instance_type: str | None, instances_at_once: int) -> Resources:
-    """What each instance gets when `instances_at_once` may run together.
+def share(capacity: Capacity, instances_at_once: int) -> Resources:
+    """What each instance may have when `instances_at_once` may run together.
 
-    CPUs are divided evenly among as many as the machine can run, at least one each. Memory is
-    divided likewise but never more than the instance type has on AWS. GPUs are those of the
-    instance type, as far as the machine has any.
+    CPUs and memory are divided evenly among as many as the machine can run, at least one CPU
+    each. GPUs are not divided: who needs some waits until they are free.
     """
     slots = max(1, min(capacity.cpus, instances_at_once))
-    memory = capacity.memory_mib // slots
-    size = instance_size(instance_type) if instance_type else None
-    gpus = 0
-    if size is not None:
-        memory, gpus = min(memory, size.memory_mib), min(capacity.gpus, size.gpus)
-    return Resources(cpus=max(1, capacity.cpus // slots), memory_mib=memory, gpus=gpus)
+    return Resources(
+        cpus=max(1, capacity.cpus // slots),
+        memory_mib=capacity.memory_mib // slots,
+        gpus=capacity.gpus,
+    )
 
 
 def training_job_name(tuning_job: TuningJob, number: int) -> str:

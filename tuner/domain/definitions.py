@@ -14,6 +14,10 @@ from enum import StrEnum
 
 OBJECTIVE_HYPER_PARAMETER = "_tuning_objective_metric"
 OBJECTIVE_METRIC_DEFINITION = "ObjectiveMetric"
+LOCAL_INSTANCE_TYPE = "local"
+"""An instance without a size of its own: it gets its whole share of the machine."""
+HOMOGENEOUS_CLUSTER = "homogeneousCluster"
+"""What AWS calls the one instance group of a training job that asked for none."""
 
 
 class ScalingType(StrEnum):
@@ -301,15 +305,27 @@ class TrainingSpec:
     environment: Mapping[str, str] | None = None
 
     @property
+    def groups(self) -> tuple[InstanceGroup, ...]:
+        """The instances of one training job; those of a homogeneous cluster are one group."""
+        return _groups_of(self.resource_config)
+
+    @property
     def instance_count(self) -> int:
         """How many instances one training job has, over all instance groups."""
-        return _instances_of(self.resource_config)
+        return sum(group.instance_count for group in self.groups)
 
 
-def _instances_of(config: ResourceConfig | HyperParameterTuningResourceConfig | None) -> int:
+def _groups_of(
+    config: ResourceConfig | HyperParameterTuningResourceConfig | None,
+) -> tuple[InstanceGroup, ...]:
     if isinstance(config, ResourceConfig) and config.instance_groups:
-        return sum(group.instance_count for group in config.instance_groups)
-    return (config.instance_count if config else None) or 1
+        return config.instance_groups
+    whole = InstanceGroup(
+        instance_type=(config.instance_type if config else None) or LOCAL_INSTANCE_TYPE,
+        instance_count=(config.instance_count if config else None) or 1,
+        instance_group_name=HOMOGENEOUS_CLUSTER,
+    )
+    return (whole,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,9 +337,9 @@ class HyperParameterTrainingJobDefinition(TrainingSpec):
     hyper_parameter_tuning_resource_config: HyperParameterTuningResourceConfig | None = None
 
     @property
-    def instance_count(self) -> int:
+    def groups(self) -> tuple[InstanceGroup, ...]:
         """As asked for in either of the two members that say it."""
-        return _instances_of(self.resource_config or self.hyper_parameter_tuning_resource_config)
+        return _groups_of(self.resource_config or self.hyper_parameter_tuning_resource_config)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What one instance of a training job is given. `gpus` counts whole devices."""
+    """A part of a machine. `gpus` counts whole devices."""
 
     cpus: int = 1
     memory_mib: int = 1024
@@ -117,8 +117,9 @@ class TrainingJob:
     """One training job, launched by a tuning job or by CreateTrainingJob.
 
     `spec` is shared by all training jobs of one definition; `hyper_parameters` are all that the
-    container gets, `tuned` the searched ones among them. `number` is the 1-based launch number
-    within the tuning job (0 for a plain job). `memo` is the strategy's JSON.
+    container gets, `tuned` the searched ones among them. `resources` is each instance's even
+    share of the machine, of which it gets what its type has (`clusters.given`). `number` is the
+    1-based launch number within the tuning job (0 for a plain job). `memo` is the strategy's JSON.
     `metrics` holds the last value of each metric; `objective_value` is set when the job has
     ended and its objective counts; `completion_order` numbers the ends within a tuning job
     from 1. `failure` is set as soon as it is known, even while outputs are still collected.
@@ -292,9 +293,9 @@ class TuningJob:
     """One hyperparameter tuning job.
 
     `request` is as the user sent it with what the service fills in; `seed` is RandomSeed or one
-    drawn at creation; `resources` is each instance's share, fixed at creation because the
-    number of threads changes results. `outcome` is the terminal status decided on while
-    running training jobs are still being stopped.
+    drawn at creation; `resources` is each instance's even share of the machine, fixed at
+    creation because the number of threads changes results. `outcome` is the terminal status
+    decided on while running training jobs are still being stopped.
     """
 
     id: int

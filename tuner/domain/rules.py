@@ -24,14 +24,10 @@ from tuner.domain.definitions import (
     TuningJobRequest,
 )
 from tuner.domain.errors import Fault
+from tuner.domain.rules_instances import plain_resource_config, resource_faults
 from tuner.domain.rules_limits import limit_faults, strategy_faults
 from tuner.domain.rules_ranges import range_faults, tunable_names
-from tuner.domain.rules_training import (
-    plain_resource_config,
-    resource_faults,
-    spec_faults,
-    tag_faults,
-)
+from tuner.domain.rules_training import spec_faults, tag_faults
 from tuner.domain.rules_unserved import unserved_faults
 
 __all__ = ["training_job_faults", "tuning_job_faults", "unserved_faults"]

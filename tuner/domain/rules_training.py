@@ -14,14 +14,13 @@ from tuner.domain.algorithms import Algorithm
 from tuner.domain.definitions import (
     Channel,
     CheckpointConfig,
-    HyperParameterTuningResourceConfig,
-    ResourceConfig,
     S3DataType,
     Tag,
     TrainingSpec,
 )
 from tuner.domain.errors import Fault
 from tuner.domain.jobs import DEFAULT_MAX_RUNTIME_IN_SECONDS
+from tuner.domain.rules_instances import channel_group_faults
 
 MAX_RUNTIME_IN_SECONDS = 28 * 86_400
 
@@ -43,6 +42,7 @@ def spec_faults(spec: TrainingSpec, algorithm: Algorithm | None, path: str) -> I
     if algorithm is not None and algorithm.built_in and specification.metric_definitions:
         yield Fault(f"{member}.MetricDefinitions", OVERRIDDEN_METRICS)
     yield from _channel_faults(spec.input_data_config or (), f"{path}InputDataConfig")
+    yield from channel_group_faults(spec, path)
     yield from _output_faults(spec.output_data_config.s3_output_path, path)
     yield from _checkpoint_faults(spec.checkpoint_config, f"{path}CheckpointConfig")
     yield from _stopping_faults(spec, path)
@@ -132,47 +132,6 @@ def _stopping_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
             "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
             "MaxRuntimeInSeconds",
         )
-
-
-def resource_faults(
-    config: ResourceConfig | HyperParameterTuningResourceConfig, path: str
-) -> Iterator[Fault]:
-    """Instances are given either one by one type, or as a list of groups or configurations."""
-    if isinstance(config, ResourceConfig):
-        name = "InstanceGroups"
-        counts = [item.instance_count for item in config.instance_groups or ()]
-    else:
-        name = "InstanceConfigs"
-        counts = [item.instance_count for item in config.instance_configs or ()]
-        if config.allocation_strategy and not counts:
-            text = "AllocationStrategy is only supported together with InstanceConfigs."
-            yield Fault(f"{path}.AllocationStrategy", text)
-    if counts:
-        if config.instance_type or config.instance_count:
-            text = f"Provide either {name}, or InstanceType and InstanceCount, and not both."
-            yield Fault(f"{path}.{name}", text)
-        for index, count in enumerate(counts):
-            if count < 1:
-                yield _no_instance(f"{path}.{name}[{index}]")
-        return
-    if config.instance_type is None:
-        yield Fault(f"{path}.InstanceType", f"Provide InstanceType, or {name}.")
-    if config.instance_count is not None and config.instance_count < 1:
-        yield _no_instance(path)
-
-
-def plain_resource_config(config: HyperParameterTuningResourceConfig) -> ResourceConfig:
-    """The ResourceConfig that says the same; Describe answers it to whoever gave the other."""
-    return ResourceConfig(
-        instance_type=config.instance_type,
-        instance_count=config.instance_count,
-        volume_size_in_gb=config.volume_size_in_gb,
-        volume_kms_key_id=config.volume_kms_key_id,
-    )
-
-
-def _no_instance(path: str) -> Fault:
-    return Fault(f"{path}.InstanceCount", "InstanceCount must be greater than or equal to 1.")
 
 
 def tag_faults(tags: Sequence[Tag]) -> Iterator[Fault]:

@@ -120,9 +120,6 @@ def _channel_faults(channel: Channel, path: str) -> Iterator[Fault]:
     if source.s3_data_source.s3_data_type is not S3DataType.S3_PREFIX:
         kind = source.s3_data_source.s3_data_type
         yield Fault(f"{member}.S3DataType", f"The data type {kind} is not served: use S3Prefix.")
-    if source.s3_data_source.instance_group_names:
-        text = "Instance groups are not served yet."
-        yield Fault(f"{member}.InstanceGroupNames", text)
     yield from _address_faults(source.s3_data_source.s3_uri, f"{member}.S3Uri")
 
 
@@ -143,9 +140,6 @@ def _instance_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
     config = spec.resource_config
     if config is None:
         return
-    if config.instance_groups:
-        text = "Instance groups are not served yet: provide InstanceType and InstanceCount."
-        yield Fault(f"{path}ResourceConfig.InstanceGroups", text)
     if config.keep_alive_period_in_seconds:
         text = "Warm pools are not served yet."
         yield Fault(f"{path}ResourceConfig.KeepAlivePeriodInSeconds", text)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from tuner.domain.algorithms import Algorithm
+from tuner.domain.clusters import gang
 from tuner.domain.definitions import TrainingJobRequest, TrainingSpec
 from tuner.domain.errors import Fault
 from tuner.domain.jobs import Resources
@@ -86,7 +87,9 @@ def _instance_faults(
             f"InstanceCount {count} cannot be run by the {name} backend here: "
             f"{able.note or 'hosts cannot be given names of their own.'}"
         )
-        return [Fault(f"{path}ResourceConfig.InstanceCount", text)]
+        groups = spec.resource_config is not None and spec.resource_config.instance_groups
+        member = "InstanceGroups" if groups else "InstanceCount"
+        return [Fault(f"{path}ResourceConfig.{member}", text)]
     return []
 
 
@@ -102,13 +105,16 @@ def _isolation_faults(context: Context, spec: TrainingSpec, path: str) -> Iterat
 
 def warn_of_size(context: Context, name: str, spec: TrainingSpec, share: Resources) -> None:
     """Say so where one training job needs more than there is: it is run alone."""
-    count, capacity = spec.instance_count, context.ports.backend.capacity()
-    cpus, memory, gpus = (count * n for n in (share.cpus, share.memory_mib, share.gpus))
-    if cpus > capacity.cpus or memory > capacity.memory_mib or gpus > capacity.gpus:
+    need, capacity = gang(spec, share), context.ports.backend.capacity()
+    if (
+        need.cpus > capacity.cpus
+        or need.memory_mib > capacity.memory_mib
+        or need.gpus > capacity.gpus
+    ):
         log.warning(
             "%s: a training job needs %d CPUs, %d MiB and %d GPUs for its %d instances, and there "
             "are %d CPUs, %d MiB and %d GPUs: it runs alone, and slower",
-            *(name, cpus, memory, gpus, count),
+            *(name, need.cpus, need.memory_mib, need.gpus, spec.instance_count),
             *(capacity.cpus, capacity.memory_mib, capacity.gpus),
         )
 

@@ -58,18 +58,13 @@ def _stored(context: Context, request: TrainingJobRequest, scope: Scope) -> Trai
         if isinstance(record, TrainingJob) and record.scope == scope:
             _refuse_taken_name(record if record.name.lower() == name.lower() else None)
     now = context.now()
-    resource_config = request.resource_config
     job = TrainingJob(
         id=context.ports.records.new_id(),
         scope=scope,
         name=name,
         spec=request,
         hyper_parameters=request.hyper_parameters or {},
-        resources=share(
-            context.ports.backend.capacity(),
-            resource_config.instance_type if resource_config else None,
-            request.instance_count,
-        ),
+        resources=share(context.ports.backend.capacity(), request.instance_count),
         creation_time=now,
         last_modified_time=now,
     )

@@ -113,7 +113,6 @@ def _stored(context: Context, request: TuningJobRequest, scope: Scope) -> Tuning
             _refuse_taken_name(record if record.name.lower() == name.lower() else None)
     config = request.hyper_parameter_tuning_job_config
     definition = request.definitions[0]
-    resource_config = definition.resource_config
     now = context.now()
     job = TuningJob(
         id=context.ports.records.new_id(),
@@ -123,7 +122,6 @@ def _stored(context: Context, request: TuningJobRequest, scope: Scope) -> Tuning
         seed=secrets.randbits(SEED_BITS) if config.random_seed is None else config.random_seed,
         resources=share(
             context.ports.backend.capacity(),
-            resource_config.instance_type if resource_config else None,
             config.resource_limits.max_parallel_training_jobs * definition.instance_count,
         ),
         creation_time=now,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-LOCAL_INSTANCE_TYPE = "local"
-"""An instance without a size of its own: it gets its whole share of the machine."""
+from tuner.domain.definitions import LOCAL_INSTANCE_TYPE
 
 STRATEGY = "HyperParameterTuningJobStrategyType"
 

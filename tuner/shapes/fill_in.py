@@ -23,8 +23,8 @@ from tuner.domain.definitions import (
     TuningJobRequest,
 )
 from tuner.domain.jobs import DEFAULT_MAX_RUNTIME_IN_SECONDS, with_objective_definition
+from tuner.domain.rules_instances import plain_resource_config
 from tuner.domain.rules_limits import default_max_number
-from tuner.domain.rules_training import plain_resource_config
 
 DEFAULT_VOLUME_SIZE_IN_GB = 30
 """What the SageMaker SDK asks for; nothing here is measured by it."""
@@ -114,10 +114,12 @@ def _spec(spec: Spec) -> Spec:
     """What tuning jobs' definitions and training jobs have filled in alike."""
     output, condition = spec.output_data_config, spec.stopping_condition
     resources = spec.resource_config
-    if resources is not None and not resources.instance_groups:
+    if resources is not None:
         resources = replace(
             resources,
-            instance_count=resources.instance_count or 1,
+            instance_count=resources.instance_count
+            if resources.instance_groups
+            else resources.instance_count or 1,
             volume_size_in_gb=DEFAULT_VOLUME_SIZE_IN_GB
             if resources.volume_size_in_gb is None
             else resources.volume_size_in_gb,

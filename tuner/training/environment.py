@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tuner.domain.jobs import TrainingJob
+from tuner.domain.jobs import Resources, TrainingJob
 from tuner.training.containers import Container
 from tuner.training.interpreter import private_python
 from tuner.training.opt_ml import OPT_ML, resource_config
@@ -60,7 +60,7 @@ def program_environment(
     private_opt_ml: bool,
     scratch: Path,
     endpoint: Mapping[str, str],
-    cpus: int,
+    given: Resources,
     network_interface: str = "eth0",
     instructions: Path | None = None,
 ) -> dict[str, str]:
@@ -68,7 +68,8 @@ def program_environment(
 
     `base_dir` is the instance's tree, which the program sees as /opt/ml with `private_opt_ml`;
     HOME and TMPDIR are made in `scratch`, and for a program that is not ours the Python that goes
-    first on its PATH. `instructions` is the file that a container which runs a user's code reads.
+    first on its PATH. `given` is what the instance may use of the machine. `instructions` is the
+    file that a container which runs a user's code reads.
     `endpoint` has the variables by which it reaches the home's AWS endpoint. A variable that no
     program could be started with (too long, a NUL, a name with `=`) is left out.
     """
@@ -86,9 +87,9 @@ def program_environment(
         "PATH": _search_path(private_python(scratch / "python") if own_python else None),
         "HOME": str(home),
         "TMPDIR": str(temporary),
-        **_for_any_program(job, cpus, endpoint),
+        **_for_any_program(job, given.cpus, endpoint),
         "SAGEMAKER_BASE_DIR": base,
-        **toolkit_variables(job, container, resources, base, cpus),
+        **toolkit_variables(job, container, resources, base, given),
     }
     variables.update(job.spec.environment or {})
     if instructions is not None:

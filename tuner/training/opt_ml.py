@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tuner.domain.clusters import channels_of
 from tuner.domain.definitions import (
     Channel,
-    HyperParameterTrainingJobDefinition,
     InputMode,
-    InstanceGroup,
     S3DataDistributionType,
     TrainingSpec,
 )
@@ -23,8 +22,6 @@ from tuner.domain.jobs import TrainingJob
 
 OPT_ML = "/opt/ml"
 CHECKPOINTS = f"{OPT_ML}/checkpoints"
-_GROUP_NAME = "homogeneousCluster"
-_LOCAL_INSTANCE = "local"
 WRITTEN = ("model", "output", "output/data", "checkpoints", "tmp")
 """The directories that a program finds to write into."""
 _DIRECTORIES = ("input", "input/config", "input/data", "code", *WRITTEN)
@@ -45,8 +42,10 @@ def build(
         (root / name).mkdir()
     config = root / "input" / "config"
     _write(config / "hyperparameters.json", dict(job.hyper_parameters))
-    _write(config / "resourceconfig.json", resource_config(job, host, hosts, network_interface))
-    _write(config / "inputdataconfig.json", input_data_config(job.spec))
+    resources = resource_config(job, host, hosts, network_interface)
+    _write(config / "resourceconfig.json", resources)
+    inputs = input_data_config(job.spec, resources["current_group_name"])
+    _write(config / "inputdataconfig.json", inputs)
     checkpoints = job.spec.checkpoint_config
     if checkpoints is not None:  # read by SageMaker's own containers, though in no guide
         local_path = checkpoints.local_path or CHECKPOINTS
@@ -61,10 +60,11 @@ def _write(path: Path, document: Any) -> None:
 def resource_config(
     job: TrainingJob, host: str, hosts: Sequence[str], network_interface: str
 ) -> dict[str, Any]:
-    """What resourceconfig.json says; hosts are in lexicographic order, as AWS has them."""
+    """What resourceconfig.json says; hosts are in lexicographic order, as AWS has them. The
+    instance groups get theirs in turn."""
     groups = []
     rest = list(hosts)
-    for group in _instance_groups(job.spec, len(hosts)):
+    for group in job.spec.groups:
         own, rest = rest[: group.instance_count], rest[group.instance_count :]
         groups.append(
             {
@@ -73,7 +73,7 @@ def resource_config(
                 "hosts": sorted(own),
             }
         )
-    current = next((group for group in groups if host in group["hosts"]), groups[0])
+    current = next(group for group in groups if host in group["hosts"])
     return {
         "current_host": host,
         "current_instance_type": current["instance_type"],
@@ -84,26 +84,11 @@ def resource_config(
     }
 
 
-def _instance_groups(spec: TrainingSpec, count: int) -> tuple[InstanceGroup, ...]:
-    config = spec.resource_config
-    if config is not None and config.instance_groups:
-        return config.instance_groups
-    kind = config.instance_type if config is not None else None
-    if kind is None and isinstance(spec, HyperParameterTrainingJobDefinition):
-        tuning = spec.hyper_parameter_tuning_resource_config
-        kind = tuning.instance_type if tuning is not None else None
-    whole = InstanceGroup(
-        instance_type=kind or _LOCAL_INSTANCE,
-        instance_count=count,
-        instance_group_name=_GROUP_NAME,
-    )
-    return (whole,)
-
-
-def input_data_config(spec: TrainingSpec) -> dict[str, dict[str, str]]:
-    """What inputdataconfig.json says: channels without their S3 URIs."""
+def input_data_config(spec: TrainingSpec, group: str) -> dict[str, dict[str, str]]:
+    """What inputdataconfig.json says to the instances of a group: their channels, without the
+    S3 URIs."""
     default = spec.algorithm_specification.training_input_mode
-    channels = spec.input_data_config or ()
+    channels = channels_of(spec, group)
     return {channel.channel_name: _describe(channel, default) for channel in channels}
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from tuner.domain.definitions import OBJECTIVE_HYPER_PARAMETER
-from tuner.domain.jobs import TrainingJob
+from tuner.domain.jobs import Resources, TrainingJob
 from tuner.training.containers import Container
 from tuner.training.opt_ml import input_data_config
 from tuner.training.script_mode import program_of, submit_directory_of
@@ -38,16 +38,26 @@ _MAX_NESTING = 200
 
 
 def toolkit_variables(
-    job: TrainingJob, container: Container, resources: Mapping[str, Any], base: str, cpus: int
+    job: TrainingJob,
+    container: Container,
+    resources: Mapping[str, Any],
+    base: str,
+    given: Resources,
 ) -> dict[str, str]:
     """The variables of one instance; `resources` is what resourceconfig.json says, `base` the
-    place of /opt/ml as the program sees it."""
-    inputs = input_data_config(job.spec)
+    place of /opt/ml as the program sees it, `given` what it may use of the machine."""
+    inputs = input_data_config(job.spec, resources["current_group_name"])
     ours = _sagemaker_parameters(job.hyper_parameters)
     parameters = script_parameters(job)
     channels = {name: f"{base}/input/data/{name}" for name in inputs}
     program = program_of(job.spec, job.hyper_parameters)
     groups = {group["instance_group_name"]: group for group in resources["instance_groups"]}
+    distributed = ours.get("sagemaker_distribution_instance_groups")
+    distributed = distributed if isinstance(distributed, list) else []
+    distribution_hosts = [
+        host for name, group in groups.items() if name in distributed for host in group["hosts"]
+    ]
+    master = (distribution_hosts or resources["hosts"])[0]
     settings: dict[str, Any] = {
         "hosts": resources["hosts"],
         "current_host": resources["current_host"],
@@ -56,7 +66,7 @@ def toolkit_variables(
         "current_instance_group_hosts": groups[resources["current_group_name"]]["hosts"],
         "instance_groups": list(groups),
         "instance_groups_dict": groups,
-        "distribution_instance_groups": [],
+        "distribution_instance_groups": distributed,
         "is_hetero": len(groups) > 1,
         "network_interface_name": resources["network_interface_name"],
         "resource_config": resources,
@@ -71,8 +81,8 @@ def toolkit_variables(
         "module_name": (program or container.name).removesuffix(".py"),
         "user_entry_point": program or container.name,
         "framework_module": None,
-        "num_cpus": cpus,
-        "num_gpus": job.resources.gpus,
+        "num_cpus": given.cpus,
+        "num_gpus": given.gpus,
         "num_neurons": 0,
         "log_level": ours.get("sagemaker_container_log_level", _DEFAULT_LOG_LEVEL),
     }
@@ -82,10 +92,10 @@ def toolkit_variables(
         "additional_framework_parameters": extra,
         "hyperparameters": parameters,
         "channel_input_dirs": channels,
-        "distribution_hosts": [],
+        "distribution_hosts": distribution_hosts,
         "job_name": job.name,
-        "is_master": resources["current_host"] == resources["hosts"][0],
-        "master_hostname": resources["hosts"][0],
+        "is_master": resources["current_host"] == master,
+        "master_hostname": master,
     }
     variables = {
         **settings,

@@ -17,11 +17,11 @@ GROUPS = {
     "bayes_opt": ["bayesian-optimization>=3"],
     "curves": ["matplotlib>=3.8"],
     "hyperopt": ["hyperopt>=0.3"],
-    "nevergrad": ["nevergrad>=1.0.12"],
+    "nevergrad": ["nevergrad>=1.0.12", "numpy<2.3"],
     "optuna": ["optuna>=5", "scipy", "torch"],
     "skopt": ["scikit-optimize>=0.10.2"],
-    "smac": ["smac>=2.3"],
-    "syne_tune": ["syne-tune[basic]>=0.14"],
+    "smac": ["smac>=2.3", "scikit-learn<1.7"],
+    "syne_tune": ["syne-tune>=0.16", "xgboost"],
 }
 """Group to what is installed in its environment."""
 

@@ -243,9 +243,7 @@ def shekel() -> Function:
     def value(x: Floats) -> float:
         return -float((1 / (((x - _SHEKEL_A) ** 2).sum(axis=1) + _SHEKEL_C)).sum())
 
-    place = np.array(
-        [4.000746531592147, 4.000592934138629, 3.9996633980404135, 3.9995098005868956]
-    )
+    place = np.array([4.00074687, 3.99950948, 4.00074687, 3.99950948])
     return _cube(value, 4, 0.0, 10.0, place, value(place))
 
 

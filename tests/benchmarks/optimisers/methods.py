@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import tuner
+from tests.benchmarks.optimisers.environments import python_of
 from tests.benchmarks.optimisers.objectives import Values
 from tuner.domain.definitions import ObjectiveType, ScalingType
 from tuner.domain.ranges import Categorical, Integer, Range, SearchSpace
@@ -34,6 +35,10 @@ class Study(Protocol):
 
     def tell(self, number: int, value: float | None) -> None:
         """An evaluation ended with `value`, or failed."""
+        ...
+
+    def give(self, configurations: Sequence[Values], values: Sequence[float]) -> None:
+        """Evaluations that ended before the first `ask`, as numbers 0, 1, ...; costs nothing."""
         ...
 
 
@@ -80,6 +85,13 @@ class StrategyStudy:
             self._record[number], state=state, value=value, completion_order=self._ended
         )
         self._ended += 1
+
+    def give(self, configurations: Sequence[Values], values: Sequence[float]) -> None:
+        for number, (configuration, value) in enumerate(zip(configurations, values, strict=True)):
+            self._record.append(
+                Observation(index=number, values=configuration, state=ObservationState.RUNNING)
+            )
+            self.tell(number, value)
 
 
 @dataclass(frozen=True)
@@ -147,7 +159,7 @@ class PeerStudy:
         budget: int,
     ) -> None:
         self.milliseconds = 0.0
-        self._process = process
+        self._process, self._space = process, space
         process.request(
             open=[_plain(item) for item in space.ranges],
             seed=seed,
@@ -163,6 +175,14 @@ class PeerStudy:
     def tell(self, number: int, value: float | None) -> None:
         self.milliseconds += self._process.request(tell=number, value=value)["ms"]
 
+    def give(self, configurations: Sequence[Values], values: Sequence[float]) -> None:
+        """Raises PeerError where the peer's script cannot."""
+        typed = [
+            {item.name: _typed(item, known[item.name]) for item in self._space.ranges}
+            for known in configurations
+        ]
+        self._process.request(give=typed, told=list(values))
+
 
 def _plain(item: Range) -> dict[str, Any]:
     if isinstance(item, Categorical):
@@ -175,6 +195,12 @@ def _plain(item: Range) -> dict[str, Any]:
         "high": item.high,
         "log": item.effective_scaling is ScalingType.LOGARITHMIC,
     }
+
+
+def _typed(item: Range, value: str) -> str | int | float:
+    if isinstance(item, Categorical):
+        return value
+    return int(value) if isinstance(item, Integer) else float(value)
 
 
 def _text(value: str | int | float) -> str:
@@ -197,15 +223,23 @@ class PeerMethod:
         return PeerStudy(_process(command), space, seed, parallel, budget)
 
 
-_PEERS = {
-    "OptunaTPE": ("optuna", "optuna", "tpe"),
+OTHERS = {
+    "BayesOpt": ("bayes_opt", "bayesian-optimization", "ucb"),
+    "Hyperopt": ("hyperopt", "hyperopt", "tpe"),
+    "Nevergrad": ("nevergrad", "nevergrad", "NGOpt"),
     "OptunaGP": ("optuna", "optuna", "gp"),
+    "OptunaTPE": ("optuna", "optuna", "tpe"),
+    "ScikitOptimize": ("skopt", "scikit-optimize", "gp"),
+    "SmacForest": ("smac", "smac", "forest"),
+    "SmacGP": ("smac", "smac", "gp"),
+    "SyneTuneBORE": ("syne_tune", "syne-tune", "bore"),
+    "SyneTuneCQR": ("syne_tune", "syne-tune", "cqr"),
 }
 """Name to environment, package whose version counts, and which method of its script."""
 
 
 def method_names() -> list[str]:
-    return [*(name for name in strategy_names() if name != "Grid"), "Prototype", *_PEERS]
+    return [*(name for name in strategy_names() if name != "Grid"), "Prototype", *OTHERS]
 
 
 def find_method(
@@ -219,12 +253,12 @@ def find_method(
             raise LookupError("Prototype needs --prototype PATH.")
         version = hashlib.sha256(prototype.read_bytes()).hexdigest()[:10]
         return PeerMethod(name, version, Path(sys.executable), "prototype_peer.py", str(prototype))
-    if name not in _PEERS:
+    if name not in OTHERS:
         raise LookupError(f"There is no method {name!r}. Known are: {', '.join(method_names())}.")
-    group, package, argument = _PEERS[name]
+    group, package, argument = OTHERS[name]
     if environments is None:
         raise LookupError(f"{name} needs --environments DIR.")
-    python = environments / group / "bin" / "python"
+    python = python_of(environments, group)
     if not python.exists():
         raise LookupError(f"{name} needs its environment: environments.py {environments} {group}")
     version = _installed(python, package)

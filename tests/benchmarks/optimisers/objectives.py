@@ -15,13 +15,19 @@ Values = Mapping[str, str]
 
 
 class Objective(Protocol):
-    """Lower is better. `truth` is without noise, NaN where a training job would fail."""
+    """Lower is better. `truth` is without noise, NaN where a training job would fail.
+
+    `median` is that of random points, None where it is not known yet.
+    """
 
     @property
     def space(self) -> SearchSpace: ...
 
     @property
     def optimum(self) -> float: ...
+
+    @property
+    def median(self) -> float | None: ...
 
     def truth(self, values: Values) -> float: ...
 
@@ -32,6 +38,8 @@ class Objective(Protocol):
 
 class Exact:
     """An objective that reports its true value."""
+
+    median: float | None = None
 
     def truth(self, values: Values) -> float:
         raise NotImplementedError
@@ -136,7 +144,7 @@ class Walled(Exact):
     def __init__(
         self, inner: Moved, random: np.random.Generator, distance: float, height: float | None
     ) -> None:
-        self.space, self.optimum = inner.space, inner.optimum
+        self.space, self.optimum, self.best = inner.space, inner.optimum, inner.best
         self._inner, self._height = inner, height
         normal = random.normal(size=len(inner.best))
         normal /= np.linalg.norm(normal)
@@ -144,7 +152,9 @@ class Walled(Exact):
         self._limit = float(self._normal @ inner.best) + distance
 
     def truth(self, values: Values) -> float:
-        point = self._inner.axes(values)
+        return self.value_at(self._inner.axes(values))
+
+    def value_at(self, point: Floats) -> float:
         beyond = float(self._normal @ point) - self._limit
         value = self._inner.value_at(point)
         if beyond <= 0.0:
@@ -241,7 +251,8 @@ class Noisy:
     def __init__(
         self, inner: Objective, scale: float, spread: float, growth: float, heavy: bool
     ) -> None:
-        self.space, self.optimum, self.truth = inner.space, inner.optimum, inner.truth
+        self.space, self.optimum, self.median = inner.space, inner.optimum, inner.median
+        self.truth = inner.truth
         self._floor, self._growth, self._heavy = spread * scale, growth, heavy
 
     def observed(self, values: Values, random: np.random.Generator) -> float:

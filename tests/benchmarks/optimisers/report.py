@@ -94,6 +94,36 @@ def interval(comparison: Comparison, count: int) -> Floats:
     return np.quantile(drawn, [0.025, 0.975], axis=0)
 
 
+def curves(comparison: Comparison) -> list[dict[str, object]]:
+    """What curves.py draws: all tasks, then each family; the band is the standard error of the
+    mean over seeds, combined over tasks."""
+    panels: list[dict[str, object]] = []
+    for family in (None, *dict.fromkeys(comparison.families.values())):
+        chosen = [
+            values
+            for task, values in comparison.regrets.items()
+            if family in (None, comparison.families[task])
+        ]
+        mean = np.mean([values.mean(axis=1) for values in chosen], axis=0)
+        errors = [values.var(axis=1) / values.shape[1] for values in chosen]
+        error = np.sqrt(np.sum(errors, axis=0)) / len(chosen)
+        named = zip(comparison.methods, mean, error, strict=True)
+        panels.append(
+            {
+                "title": f"{family or 'all'} ({len(chosen)} tasks)",
+                "curves": {
+                    name: {
+                        "mean": middle.tolist(),
+                        "low": np.maximum(middle - width, LOWEST).tolist(),
+                        "high": (middle + width).tolist(),
+                    }
+                    for name, middle, width in named
+                },
+            }
+        )
+    return panels
+
+
 def p_value(first: Floats, second: Floats) -> float:
     """1 where the two never differ."""
     return float(wilcoxon(first, second).pvalue) if np.any(first != second) else 1.0

@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.benchmarks.optimisers import functions as f
 from tests.benchmarks.optimisers.functions import Function
+from tests.benchmarks.optimisers.live import live
 from tests.benchmarks.optimisers.objectives import (
     Axes,
     Bent,
@@ -17,6 +18,7 @@ from tests.benchmarks.optimisers.objectives import (
     Objective,
     Walled,
 )
+from tests.benchmarks.optimisers.tables import load
 from tests.benchmarks.optimisers.task import Noise, Task
 from tuner.domain.definitions import ScalingType
 from tuner.domain.ranges import Categorical, Continuous, Integer, Range
@@ -90,6 +92,14 @@ def _choice(gap: float, **functions: Function) -> Build:
     return lambda random: Choice(functions, random, gap)
 
 
+def _table(name: str) -> Task:
+    return Task(name=name, family="training", build=lambda random: load(name))
+
+
+def _live(name: str) -> Task:
+    return Task(name=name, family="training", build=lambda random: live(name))
+
+
 def _task(name: str, family: str, build: Build, noise: Noise | None = None) -> Task:
     return Task(name=name, family=family, build=build, noise=noise)
 
@@ -131,6 +141,12 @@ DEVELOPMENT = (
     _task("rates-4-diverging", "decades", _walled(f.ellipsoid(4, 20.0), 0.1, 10.0, _RATES)),
     _task("rates-3-linear", "decades", _wrongly_linear(f.ellipsoid(3, 10.0), 1e-4, 1.0)),
     _task("hartmann3-failing", "failing", _walled(f.hartmann3(), 0.1, None)),
+    _table("svm-digits"),
+    _table("boosting-diabetes"),
+    _table("network-wine"),
+    _table("linear-breast-cancer"),
+    _live("kernel-ridge-diabetes"),
+    _live("neighbours-wine"),
     _task("hartmann6-of-20", "wide", _moved(f.hartmann6(), _continuous(20))),
     _task("levy-30", "wide", _moved(f.levy(30))),
 )
@@ -158,6 +174,11 @@ VALIDATION = (
         _walled(f.rosenbrock(5), 0.05, 30.0, [*_RATES, *_continuous(1)]),
     ),
     _task("branin-failing", "failing", _walled(f.branin(), 0.05, None)),
+    _table("forest-digits"),
+    _table("boosting-breast-cancer"),
+    _table("network-diabetes"),
+    _live("svm-wine"),
+    _live("neighbours-breast-cancer"),
     _task("styblinski-tang-4-of-25", "wide", _moved(f.styblinski_tang(4), _continuous(25))),
 )
 

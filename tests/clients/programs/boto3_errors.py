@@ -98,8 +98,8 @@ refused(
     create,
     "ValidationException",
     "2 validation errors detected",
-    "Value 'Guess' at 'hyperParameterTuningJobConfig.strategy' failed to satisfy constraint: Member "
-    "must satisfy enum value set: [",
+    "Value 'Guess' at 'hyperParameterTuningJobConfig.strategy' failed to satisfy constraint: "
+    "Member must satisfy enum value set: [",
     "'hyperParameterTuningJobConfig.trainingJobEarlyStoppingType'",
     **changed(
         CONFIG,

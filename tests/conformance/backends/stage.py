@@ -166,6 +166,7 @@ class Stage(ABC):
         files: Mapping[str, bytes],
         mode: InputMode = InputMode.FILE,
         distribution: S3DataDistributionType = S3DataDistributionType.FULLY_REPLICATED,
+        groups: tuple[str, ...] | None = None,
     ) -> Channel:
         for key, content in files.items():
             self.objects.put(BUCKET, f"{name}/{key}", io.BytesIO(content))
@@ -173,6 +174,7 @@ class Stage(ABC):
             s3_data_type=S3DataType.S3_PREFIX,
             s3_uri=f"s3://{BUCKET}/{name}/",
             s3_data_distribution_type=distribution,
+            instance_group_names=groups,
         )
         return Channel(
             channel_name=name, data_source=DataSource(s3_data_source=source), input_mode=mode

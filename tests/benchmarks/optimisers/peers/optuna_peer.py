@@ -49,6 +49,14 @@ class OptunaStudy:
         else:
             self._study.tell(trial, value)
 
+    def give(self, configurations: list[dict[str, Any]], values: list[float]) -> None:
+        self._study.add_trials(
+            [
+                optuna.trial.create_trial(params=params, distributions=self._space, value=value)
+                for params, value in zip(configurations, values, strict=True)
+            ]
+        )
+
 
 if __name__ == "__main__":
     if sys.argv[1] == "gp":

@@ -45,6 +45,11 @@ class PrototypeStudy:
         self._values.append(told)
         self._optimizer.tell(self._asked.pop(number), told)
 
+    def give(self, configurations: list[dict[str, Any]], values: list[float]) -> None:
+        for configuration, value in zip(configurations, values, strict=True):
+            self._optimizer.tell(configuration, value)
+        self._optimizer.nask = len(values)
+
 
 if __name__ == "__main__":
     MODULE = _load(sys.argv[1])

@@ -3,7 +3,8 @@
 It runs in the peer's own environment, so it imports nothing of this project. Requests:
 `{"open": SPACE, "seed": n, "parallel": n, "budget": n}` begins a new study, answered `{}`;
 `{"ask": id}` is answered `{"values": {...}, "ms": t}`; `{"tell": id, "value": v}` (null: failed)
-is answered `{"ms": t}`. SPACE is a list of `{"name", "kind": "float" | "integer" | "list",
+is answered `{"ms": t}`; `{"give": [{...}], "told": [v]}`, which a script may do without, adds
+evaluations from elsewhere. SPACE is a list of `{"name", "kind": "float" | "integer" | "list",
 "low", "high", "log"}` or `{..., "values"}`. All values are minimised. An exception is answered
 `{"error": text}`.
 """
@@ -23,6 +24,8 @@ class Study(Protocol):
     def ask(self, number: int) -> dict[str, Any]: ...
 
     def tell(self, number: int, value: float | None) -> None: ...
+
+    def give(self, configurations: list[dict[str, Any]], values: list[float]) -> None: ...
 
 
 class Opener(Protocol):
@@ -53,6 +56,9 @@ def serve(opener: Opener) -> None:
                 answer: dict[str, Any] = {}
             elif "ask" in request:
                 answer = {"values": study.ask(request["ask"])}
+            elif "give" in request:
+                study.give(request["give"], request["told"])
+                answer = {}
             else:
                 study.tell(request["tell"], request["value"])
                 answer = {}
