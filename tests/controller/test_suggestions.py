@@ -131,8 +131,8 @@ def test_a_model_in_the_process_says_what_it_says_here(
     make: Callable[..., SuggestionWorker],
 ) -> None:
     pytest.importorskip("skopt", reason="needs skopt: pip install 'amtlocal[skopt]'")
-    strategy, worker = find_strategy("Bayesian"), make()
-    worker.warm_up("Bayesian")
+    strategy, worker = find_strategy("SkoptGP"), make()
+    worker.warm_up("SkoptGP")
     record = []
     for index in range(12):
         value = strategy.suggest(TASK, (), 1, min(index, 9))
@@ -146,7 +146,7 @@ def test_a_model_in_the_process_says_what_it_says_here(
             )
         )
     answers: SimpleQueue[Result] = SimpleQueue()
-    worker.submit("Bayesian", TASK, tuple(record), 1, 12, answers.put)
+    worker.submit("SkoptGP", TASK, tuple(record), 1, 12, answers.put)
     assert answers.get(timeout=WAIT) == strategy.suggest(TASK, record, 1, 12)
 
 

@@ -24,6 +24,7 @@ from tuner.domain.errors import Fault
 from tuner.domain.ranges import SearchSpace
 from tuner.domain.rules import training_job_faults, tuning_job_faults
 from tuner.domain.rules_ranges import range_faults
+from tuner.shapes.extensions import with_strategies
 from tuner.shapes.model import structural_faults
 from tuner.shapes.records import from_wire
 
@@ -34,6 +35,7 @@ CONFIG = "HyperParameterTuningJobConfig"
 LIMITS = f"{CONFIG}.ResourceLimits"
 RANGES = f"{CONFIG}.ParameterRanges"
 DEFINITION = "TrainingJobDefinition"
+ANOTHER = "AStrategyThatAwsDoesNotHave"
 
 XGBOOST = Algorithm(
     name="xgboost",
@@ -53,7 +55,7 @@ XGBOOST = Algorithm(
 def faults(change: Change, algorithm: Algorithm | None = XGBOOST) -> list[Fault]:
     params = valid_request(CREATE)
     change(params)
-    assert structural_faults(CREATE, params) == []
+    assert structural_faults(CREATE, params, with_strategies(lambda: (ANOTHER,))) == []
     request = from_wire(TuningJobRequest, params)
     return tuning_job_faults(request, [algorithm] * len(request.definitions))
 
@@ -255,6 +257,8 @@ def test_no_more_run_in_parallel_than_there_are() -> None:
         ("Random", 751, True),
         ("Random", 10_000, True),
         ("Random", 10_001, False),
+        (ANOTHER, 10_000, True),
+        (ANOTHER, 10_001, False),
     ],
 )
 def test_the_number_of_training_jobs_has_a_quota(strategy: str, number: int, fits: bool) -> None:

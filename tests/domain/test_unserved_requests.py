@@ -76,7 +76,6 @@ def test_a_spec_that_asks_for_more_is_refused_wherever_it_stands(
 
 CONFIG = "HyperParameterTuningJobConfig"
 JOB_CASES: list[tuple[dict[str, Any], str]] = [
-    ({CONFIG: {"Strategy": "Hyperband"}}, f"{CONFIG}.Strategy"),
     (
         {CONFIG: {"TrainingJobEarlyStoppingType": "Auto"}},
         f"{CONFIG}.TrainingJobEarlyStoppingType",

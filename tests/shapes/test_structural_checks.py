@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from botocore.model import ListShape, MapShape, StructureShape
@@ -15,7 +16,7 @@ from tuner.domain.errors import (
     SerializationException,
     ValidationException,
 )
-from tuner.shapes.extensions import EXTRA_ENUM_VALUES
+from tuner.shapes.extensions import EXTRA_ENUM_VALUES, with_strategies
 from tuner.shapes.model import check, structural_faults, unknown_members
 from tuner.shapes.service_model import input_shape, service_model
 
@@ -191,6 +192,37 @@ def test_the_instance_type_local_is_accepted_beyond_aws() -> None:
     params = valid_request(CREATE)
     params["TrainingJobDefinition"]["ResourceConfig"]["InstanceType"] = "local"
     check(CREATE, params)
+
+
+def with_strategy(name: str) -> dict[str, Any]:
+    params = valid_request(CREATE)
+    params["HyperParameterTuningJobConfig"]["Strategy"] = name
+    return params
+
+
+def test_strategies_beyond_aws_are_those_that_the_caller_names() -> None:
+    extra = with_strategies(lambda: ("Bayesian", "Ours", "Random"))
+    check(CREATE, with_strategy("Ours"), extra=extra)
+    with pytest.raises(ValidationException, match=r"\[Bayesian, Random, Hyperband, Grid\]$"):
+        check(CREATE, with_strategy("Ours"))
+
+
+def test_an_unknown_strategy_is_told_of_aws_values_and_then_of_the_others() -> None:
+    (fault,) = structural_faults(
+        CREATE, with_strategy("Guess"), with_strategies(lambda: ("Bayesian", "Ours", "Random"))
+    )
+    assert fault.path == "HyperParameterTuningJobConfig.Strategy"
+    assert fault.message == (
+        "Value 'Guess' at 'hyperParameterTuningJobConfig.strategy' failed to satisfy constraint: "
+        "Member must satisfy enum value set: [Bayesian, Random, Hyperband, Grid, Ours]"
+    )
+
+
+def test_the_names_of_strategies_are_looked_up_for_no_value_of_aws() -> None:
+    def names() -> tuple[str, ...]:
+        raise AssertionError("they were looked up")
+
+    check(CREATE, with_strategy("Random"), extra=with_strategies(names))
 
 
 def test_the_table_of_extensions_names_enums_of_the_model_and_nothing_that_aws_has() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,11 @@ class Fault:
 
 def told_of(error: Exception) -> str:
     """Of an error, what clients may read: what the system says, not of which file it says it."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, ImportError) and error.path:
+        return str(error).replace(error.path, PurePath(error.path).name)
+    return str(error)
 
 
 class AwsError(Exception):

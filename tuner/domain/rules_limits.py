@@ -18,7 +18,10 @@ from tuner.domain.errors import Fault
 from tuner.domain.rules_ranges import combinations
 
 MAX_TRAINING_JOBS = 750
-MAX_TRAINING_JOBS_OF_RANDOM = 10_000
+MAX_TRAINING_JOBS_OF_OTHERS = 10_000
+STRATEGIES_OF_MAX_TRAINING_JOBS = ("Bayesian", "Grid", "Hyperband")
+"""Those that AWS has the smaller quota for. Random's is the larger one, and strategies that AWS
+does not know have no reason for less."""
 MAX_PARALLEL_TRAINING_JOBS = 100
 MAX_HYPERBAND_RESOURCE = 20_000
 
@@ -86,8 +89,8 @@ def limit_faults(request: TuningJobRequest, countable: bool) -> Iterator[Fault]:
             f"The value of MaxParallelTrainingJobs, [{parallel}], must be less than or equal to "
             f"the value of MaxNumberOfTrainingJobs, [{number}].",
         )
-    random = config.strategy == "Random"
-    quota = MAX_TRAINING_JOBS_OF_RANDOM if random else MAX_TRAINING_JOBS
+    few = config.strategy in STRATEGIES_OF_MAX_TRAINING_JOBS
+    quota = MAX_TRAINING_JOBS if few else MAX_TRAINING_JOBS_OF_OTHERS
     if number is not None and number > quota:
         yield _over_quota(f"{_LIMITS}MaxNumberOfTrainingJobs", "training jobs", quota, number)
     if config.strategy == "Grid":

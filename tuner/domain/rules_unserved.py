@@ -20,11 +20,10 @@ from tuner.domain.definitions import (
 )
 from tuner.domain.errors import Fault
 
-SERVED_STRATEGIES = ("Bayesian", "Random", "Grid")
-
 
 def unserved_faults(request: TuningJobRequest | TrainingJobRequest) -> list[Fault]:
-    """Everything in a request that is refused because it is not served."""
+    """Everything in a request that is refused because it is not served, but for the strategy,
+    of which the registry of strategies knows."""
     if isinstance(request, TrainingJobRequest):
         return [fault.named() for fault in _spec_faults(request, "")]
     return [fault.named() for fault in _tuning_job_faults(request)]
@@ -49,10 +48,6 @@ def _tuning_job_faults(request: TuningJobRequest) -> list[Fault]:
 
 def _config_faults(config: HyperParameterTuningJobConfig) -> Iterator[Fault]:
     path = "HyperParameterTuningJobConfig."
-    if config.strategy not in SERVED_STRATEGIES:
-        served = ", ".join(SERVED_STRATEGIES)
-        text = f"The strategy {config.strategy} is not served yet. Served are {served}."
-        yield Fault(f"{path}Strategy", text)
     if config.training_job_early_stopping_type is EarlyStoppingType.AUTO:
         text = "Early stopping of training jobs is not served yet: set it to Off."
         yield Fault(f"{path}TrainingJobEarlyStoppingType", text)

@@ -24,6 +24,7 @@ from tuner.service import (
     training_jobs,
     tuning_jobs,
 )
+from tuner.service.admission import ACCEPTED
 from tuner.service.context import Context
 from tuner.service.ports import Ports, open_ports
 from tuner.settings import Settings
@@ -138,7 +139,7 @@ class Service:
         prefix, _, operation = target.partition(".")
         try:
             if prefix == "SageMaker" and operation in SAGEMAKER:
-                check(operation, params)
+                check(operation, params, extra=ACCEPTED)
                 return SAGEMAKER[operation](self.context, _given(params), region)
             if prefix == "Logs_20140328" and operation in LOGS:
                 check(operation, params, "logs")

@@ -12,7 +12,9 @@ from tuner.domain.errors import Fault
 from tuner.domain.jobs import Resources
 from tuner.domain.ports import Capabilities
 from tuner.service.context import Context
+from tuner.shapes.extensions import with_strategies
 from tuner.store import samples
+from tuner.strategies.registry import strategy_names
 from tuner.training import script_mode
 from tuner.training.checkpoints import below_opt_ml
 from tuner.training.containers import ContainerError, find_container
@@ -21,6 +23,9 @@ from tuner.training.opt_ml import CHECKPOINTS, OPT_ML
 from tuner.training.sources import missing_input, missing_object
 
 log = logging.getLogger("tuner.service")
+
+ACCEPTED = with_strategies(strategy_names)
+"""Values of enums beyond AWS's: every strategy that is installed is one."""
 
 
 def algorithm_of(context: Context, spec: TrainingSpec, path: str) -> Algorithm | Fault:

@@ -22,7 +22,7 @@ Params = Mapping[str, Any]
 _EXTRAS = {
     "xgboost": ("xgboost", "the built-in XGBoost algorithm"),
     "sklearn": ("xgboost", "sample data and XGBoost's classification metrics"),
-    "skopt": ("skopt", "the Bayesian strategy"),
+    "skopt": ("skopt", "the SkoptGP strategy"),
     "pandas": ("pandas", "data frames"),
     "moto": ("serve", "AWS's other services for programs: STS, IAM, CloudWatch and the like"),
 }

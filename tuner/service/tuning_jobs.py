@@ -14,7 +14,7 @@ from tuner.domain.errors import Fault, ResourceInUse, ResourceNotFound, Validati
 from tuner.domain.jobs import Scope, TrainingJob, TuningJob
 from tuner.domain.rules import tuning_job_faults, unserved_faults
 from tuner.domain.statuses import TuningJobStatus
-from tuner.service.admission import algorithm_of, spec_faults, warn_of_size
+from tuner.service.admission import ACCEPTED, algorithm_of, spec_faults, warn_of_size
 from tuner.service.context import Context
 from tuner.service.paging import next_token, query_of
 from tuner.shapes.fill_in import filled_in
@@ -26,7 +26,7 @@ from tuner.shapes.responses import (
     tuning_job_summary,
 )
 from tuner.strategies.base import StrategyError
-from tuner.strategies.registry import find_strategy, missing_requirement
+from tuner.strategies.registry import find_strategy, missing_requirement, strategy_names
 
 SEED_BITS = 31
 _BRING_MEMBERS = ("WarmStartConfig", "Autotune")
@@ -36,7 +36,7 @@ Params = Mapping[str, Any]
 
 def create(context: Context, params: Params, region: str) -> dict[str, Any]:
     scope = context.scope(region)
-    request = parse_tuning_job(params)
+    request = parse_tuning_job(params, ACCEPTED)
     name = request.hyper_parameter_tuning_job_name
     _refuse_taken_name(context.ports.records.find_tuning_job(scope, name))
     algorithms, faults = _faults(context, request, region)
@@ -51,9 +51,9 @@ def create(context: Context, params: Params, region: str) -> dict[str, Any]:
 def validate(context: Context, params: Params, region: str) -> dict[str, Any]:
     """All faults of a CreateHyperParameterTuningJob request, unknown members included."""
     operation = "CreateHyperParameterTuningJob"
-    faults = [*structural_faults(operation, params), *unknown_members(operation, params)]
+    faults = [*structural_faults(operation, params, ACCEPTED), *unknown_members(operation, params)]
     if not faults:
-        _, faults = _faults(context, parse_tuning_job(params), region)
+        _, faults = _faults(context, parse_tuning_job(params, ACCEPTED), region)
     return {"Faults": [{"Path": fault.path, "Message": fault.message} for fault in faults]}
 
 
@@ -73,23 +73,25 @@ def _faults(
         algorithms.append(algorithm)
         unknown += [found] if isinstance(found, Fault) else []
         faults += spec_faults(context, definition, algorithm, path, region)
-    unserved, rules = unserved_faults(request), tuning_job_faults(request, algorithms)
-    if not unserved and not rules:
-        rules += _strategy_faults(request)
+    unserved = [*_strategy_faults(request), *unserved_faults(request)]
+    rules = tuning_job_faults(request, algorithms)
     causes = [fault for fault in unserved if fault.path in _BRING_MEMBERS]
     others = [fault for fault in unserved if fault.path not in _BRING_MEMBERS]
     return algorithms, [*causes, *unknown, *rules, *others, *faults]
 
 
 def _strategy_faults(request: TuningJobRequest) -> list[Fault]:
-    member, strategy = (
-        "HyperParameterTuningJobConfig.Strategy",
-        request.hyper_parameter_tuning_job_config.strategy,
-    )
+    """A strategy of AWS's that the registry lacks, and one that cannot be used on this machine."""
+    member = "HyperParameterTuningJobConfig.Strategy"
+    strategy = request.hyper_parameter_tuning_job_config.strategy
     try:
         find_strategy(strategy)
-    except (LookupError, StrategyError) as error:
-        return [Fault(member, str(error.args[0]))]
+    except LookupError:
+        served = ", ".join(strategy_names())
+        text = f"The strategy {strategy} is not served yet. Served are {served}."
+        return [Fault(member, text).named()]
+    except StrategyError as error:
+        return [Fault(member, str(error))]
     missing = missing_requirement(strategy)
     return [] if missing is None else [Fault(member, missing)]
 

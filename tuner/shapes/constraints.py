@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import regex
 from botocore.model import Shape, StringShape
 
-from tuner.shapes.extensions import EXTRA_ENUM_VALUES
+from tuner.shapes.extensions import ExtraValues
 
 PRINTED_CHARACTERS = 256
 """More of a faulty value than this is not repeated in the message."""
@@ -70,14 +70,29 @@ def _token(value: object) -> str:
     return "STRING_VALUE" if isinstance(value, str) else "NUMBER_VALUE"
 
 
-def constraint_texts(shape: Shape) -> list[str]:
+def constraint_texts(shape: Shape, extra: ExtraValues) -> list[str]:
     """All constraints of a shape, in the service's order."""
-    return [item.text for item in _constraints(shape)]
+    texts = [item.text for item in _constraints(shape)]
+    return [*texts, _enum_text(shape, extra(shape.name))] if _enum(shape) else texts
 
 
-def violated_texts(shape: Shape, value: object) -> list[str]:
+def violated_texts(shape: Shape, value: object, extra: ExtraValues) -> list[str]:
     """The constraints that a value, which is of the shape's type, does not satisfy."""
-    return [item.text for item in _constraints(shape) if not item.holds(value)]
+    texts = [item.text for item in _constraints(shape) if not item.holds(value)]
+    if _enum(shape) and value not in _enum(shape):
+        accepted = extra(shape.name)
+        if value not in accepted:
+            texts.append(_enum_text(shape, accepted))
+    return texts
+
+
+def _enum(shape: Shape) -> Sequence[str]:
+    return shape.enum if isinstance(shape, StringShape) else ()
+
+
+def _enum_text(shape: Shape, accepted: Sequence[str]) -> str:
+    values = dict.fromkeys((*_enum(shape), *accepted))
+    return f"Member must satisfy enum value set: [{', '.join(values)}]"
 
 
 def printed(value: object) -> str:
@@ -98,7 +113,8 @@ def _printed(value: object) -> str:
 
 @cache
 def _constraints(shape: Shape) -> tuple[_Constraint, ...]:
-    """Shapes are objects of the one service model, so there are only so many."""
+    """All but an enum's. Shapes are objects of the one service model, so there are only so
+    many."""
     return tuple(_constraints_of(shape))
 
 
@@ -111,11 +127,7 @@ def _constraints_of(shape: Shape) -> Iterator[_Constraint]:
         yield _at_most(kind, size, metadata["max"])
     if "min" in metadata:
         yield _at_least(kind, size, metadata["min"])
-    if isinstance(shape, StringShape) and shape.enum:
-        values = (*shape.enum, *EXTRA_ENUM_VALUES.get(shape.name, ()))
-        text = f"Member must satisfy enum value set: [{', '.join(values)}]"
-        yield _Constraint(text, values.__contains__)
-    elif "pattern" in metadata:
+    if "pattern" in metadata and not _enum(shape):
         pattern: str = metadata["pattern"]
         text = f"Member must satisfy regular expression pattern: {pattern}"
         yield _Constraint(text, lambda value: _compiled(pattern).fullmatch(value) is not None)

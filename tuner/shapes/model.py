@@ -19,6 +19,7 @@ from tuner.domain.errors import (
     ValidationException,
 )
 from tuner.shapes.constraints import constraint_texts, printed, type_text, violated_texts
+from tuner.shapes.extensions import ExtraValues, extra_values
 from tuner.shapes.service_model import Place, has_plain_values, input_shape, walk
 
 DEEPEST = 50
@@ -27,15 +28,20 @@ DEEPEST = 50
 _REFUSALS = {"sagemaker": ValidationException, "logs": InvalidParameterException}
 
 
-def check(operation: str, params: object, service: str = "sagemaker") -> None:
-    """Pass a request that has the shape of the operation's.
+def check(
+    operation: str,
+    params: object,
+    service: str = "sagemaker",
+    extra: ExtraValues = extra_values,
+) -> None:
+    """Pass a request that has the shape of the operation's, or values of enums from `extra`.
 
     Raises SerializationException where JSON of another type stands, or what no record could
     keep, else the service's ValidationException or InvalidParameterException, which names
     everything that is wrong; either carries all faults.
     """
     check_text(params)
-    found = _inspect(operation, params, service)
+    found = _inspect(operation, params, service, extra)
     faults = (*found.types, *found.constraints)
     if found.types:
         raise SerializationException(found.types[0].message, faults)
@@ -73,9 +79,11 @@ def _check_utf8(text: str, place: Place) -> None:
         raise SerializationException(message, (Fault(place.path, message),)) from None
 
 
-def structural_faults(operation: str, params: object) -> list[Fault]:
+def structural_faults(
+    operation: str, params: object, extra: ExtraValues = extra_values
+) -> list[Fault]:
     """All that `check` would complain about."""
-    found = _inspect(operation, params)
+    found = _inspect(operation, params, "sagemaker", extra)
     return [*found.types, *found.constraints]
 
 
@@ -98,6 +106,7 @@ def _unknown(name: str, shape: StructureShape, place: Place) -> Fault:
 
 @dataclass(slots=True)
 class _Found:
+    extra: ExtraValues
     types: list[Fault] = field(default_factory=list)
     constraints: list[Fault] = field(default_factory=list)
 
@@ -106,8 +115,8 @@ class _Found:
         self.types.append(Fault(place.path, text + at))
 
 
-def _inspect(operation: str, params: object, service: str = "sagemaker") -> _Found:
-    found = _Found()
+def _inspect(operation: str, params: object, service: str, extra: ExtraValues) -> _Found:
+    found = _Found(extra)
     for shape, value, place in walk(input_shape(operation, service), params):
         if value is None and place.path:
             found.constraints.append(place.null_fault())
@@ -120,7 +129,8 @@ def _inspect(operation: str, params: object, service: str = "sagemaker") -> _Fou
 
 def _inspect_value(shape: Shape, value: object, place: Place, found: _Found) -> None:
     found.constraints += [
-        place.fault(f"'{printed(value)}'", text) for text in violated_texts(shape, value)
+        place.fault(f"'{printed(value)}'", text)
+        for text in violated_texts(shape, value, found.extra)
     ]
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         required = (name for name in shape.members if name in shape.required_members)
@@ -134,17 +144,18 @@ def _inspect_entries(
     shape: MapShape, entries: Mapping[object, object], place: Place, found: _Found
 ) -> None:
     """The service makes one fault of all faulty keys of a map, and one of all faulty values."""
-    keys = [key for key in entries if violated_texts(shape.key, key)]
+    keys = [key for key in entries if violated_texts(shape.key, key, found.extra)]
     values = []
     for key, value in entries.items():
         if value is None:
             found.constraints.append(place.entry(key).null_fault())
         elif (wrong := type_text(shape.value, value)) is not None:
             found.wrong_type(wrong, place.entry(key))
-        elif violated_texts(shape.value, value):
+        elif violated_texts(shape.value, value, found.extra):
             values.append(key)
     for faulty, of, subject in ((keys, shape.key, "keys"), (values, shape.value, "value")):
         if faulty:
-            text = f"Map {subject} must satisfy constraint: [{', '.join(constraint_texts(of))}]"
+            constraints = ", ".join(constraint_texts(of, found.extra))
+            text = f"Map {subject} must satisfy constraint: [{constraints}]"
             message = place.fault(f"'{printed(entries)}'", text).message
             found.constraints.append(Fault(place.entry(faulty[0]).path, message))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tuner.domain.definitions import TrainingJobRequest, TuningJobRequest
 from tuner.domain.errors import Fault, ResourceLimitExceeded, ValidationException
+from tuner.shapes.extensions import ExtraValues, extra_values
 from tuner.shapes.model import check
 from tuner.shapes.records import from_wire
 from tuner.shapes.service_model import Place
@@ -14,10 +15,12 @@ from tuner.shapes.unserved import unserved_members
 _ONLY_SERVERLESS_OMITS = ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition")
 
 
-def parse_tuning_job(params: Mapping[str, object]) -> TuningJobRequest:
+def parse_tuning_job(
+    params: Mapping[str, object], extra: ExtraValues = extra_values
+) -> TuningJobRequest:
     """Raises SerializationException or ValidationException with all structural faults."""
     operation = "CreateHyperParameterTuningJob"
-    check(operation, params)
+    check(operation, params, extra=extra)
     refuse(unserved_members(operation, params))
     return from_wire(TuningJobRequest, params)
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
+from tuner.domain.errors import told_of
 from tuner.strategies.base import Strategy, StrategyError
 
 ENTRY_POINT_GROUP = "amtlocal.strategies"
@@ -20,9 +21,10 @@ _OURS = {
     "Bayesian": "tuner.strategies.bayesian:Bayesian",
     "Grid": "tuner.strategies.grid:Grid",
     "Random": "tuner.strategies.random_search:Random",
+    "SkoptGP": "tuner.strategies.skopt_gp:SkoptGP",
 }
 _REQUIRED = {
-    "Bayesian": ("skopt", "scikit-optimize", "skopt"),
+    "SkoptGP": ("skopt", "scikit-optimize", "skopt"),
 }
 """Strategy to the module it needs, the package that has it and our extra that installs it."""
 
@@ -49,7 +51,7 @@ def find_strategy(name: str) -> Strategy:
     try:
         brought: Strategy = entry.load()()
     except Exception as error:
-        text = f"The strategy {name!r} ({entry.value}) cannot be loaded: {error}"
+        text = f"The strategy {name!r} ({entry.value}) cannot be loaded: {told_of(error)}"
         raise StrategyError(text) from error
     return brought
 

@@ -71,7 +71,7 @@ cat >job.json <<JSON
 {
   "HyperParameterTuningJobName": "$job",
   "HyperParameterTuningJobConfig": {
-    "Strategy": "Random",
+    "Strategy": "SkoptGP",
     "RandomSeed": 3,
     "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "validation:auc"},
     "ResourceLimits": {"MaxNumberOfTrainingJobs": 3, "MaxParallelTrainingJobs": 2},
@@ -183,9 +183,9 @@ refused ResourceNotFound "" \
   sagemaker describe-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name nobody
 refused ValidationException "Requested resource not found." \
   sagemaker describe-training-job --training-job-name nobody
-sed "s/\"Random\"/\"TPE\"/; s/\"$job\"/\"$job-tpe\"/" job.json >tpe.json
+sed "s/\"SkoptGP\"/\"Guess\"/; s/\"$job\"/\"$job-guess\"/" job.json >guess.json
 refused ValidationException "Member must satisfy enum value set: [" \
-  sagemaker create-hyper-parameter-tuning-job --cli-input-json file://tpe.json
+  sagemaker create-hyper-parameter-tuning-job --cli-input-json file://guess.json
 refused UnknownOperationException StartNotebookInstance \
   sagemaker start-notebook-instance --notebook-instance-name notebook
 refused NoSuchBucket "" s3api list-objects-v2 --bucket "$bucket-none"

@@ -98,13 +98,13 @@ refused(
     create,
     "ValidationException",
     "2 validation errors detected",
-    "Value 'TPE' at 'hyperParameterTuningJobConfig.strategy' failed to satisfy constraint: Member "
-    "must satisfy enum value set: [",
+    "Value 'Guess' at 'hyperParameterTuningJobConfig.strategy' failed to satisfy constraint: "
+    "Member must satisfy enum value set: [",
     "'hyperParameterTuningJobConfig.trainingJobEarlyStoppingType'",
     **changed(
         CONFIG,
         tuning_request(job, bucket)[CONFIG]
-        | {"Strategy": "TPE", "TrainingJobEarlyStoppingType": "Sometimes"},
+        | {"Strategy": "Guess", "TrainingJobEarlyStoppingType": "Sometimes"},
     ),
 )
 error = refused(

@@ -77,6 +77,7 @@ refused(
 
 tuning = f"{job}-t"
 request = tuning_request(tuning, bucket, MANY_ROUNDS)
+request["HyperParameterTuningJobConfig"]["Strategy"] = "SkoptGP"
 sagemaker.create_hyper_parameter_tuning_job(**request)
 refused(
     sagemaker.delete_hyper_parameter_tuning_job,
@@ -107,6 +108,7 @@ jobs = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
 )["TrainingJobSummaries"]
 assert len(jobs) == described["TrainingJobStatusCounters"]["Stopped"] > 0
 assert described["TrainingJobStatusCounters"]["InProgress"] == 0
+assert described["HyperParameterTuningJobConfig"]["Strategy"] == "SkoptGP"
 sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName=tuning)
 sagemaker.delete_training_job(TrainingJobName=job)
 refused(

@@ -144,7 +144,7 @@ tuner = HyperparameterTuner(
     },
     metric_definitions=[{"Name": "loss", "Regex": "loss=([0-9.]+);"}],
     objective_type="Minimize",
-    strategy="Random",
+    strategy="SkoptGP",
     max_jobs=4,
     max_parallel_jobs=2,
 )
