@@ -169,6 +169,14 @@ def test_results_of_an_identical_parent_are_not_tried_again_and_count_as_ours() 
     assert best(record[:3]) <= best(past) + 0.01
 
 
+def test_results_of_an_identical_parent_outside_our_ranges_use_nothing_up() -> None:
+    space = SearchSpace((Integer("n", 1, 3),))
+    results = tuple(Result(values={"n": str(n)}, value=float(n)) for n in (3, 4, 5, 6))
+    task = replace(problem(space), parents=(Parent(results=results, identical=True),))
+    record = play(Bayesian(), task, bowl(space), 9)
+    assert {item.values["n"] for item in record} == {"1", "2"}
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_parent_on_another_scale_shows_where_to_begin(sign: float) -> None:
     objective_type = ObjectiveType.MINIMIZE if sign > 0 else ObjectiveType.MAXIMIZE

@@ -25,6 +25,7 @@ FINEST_LEVELS = 4096
 COARSE_LEVELS = 8
 """Integers with more values than this are searched by gradient as well as value by value."""
 REMEMBERED = 20_000
+"""Configurations whose coordinates are kept."""
 LEARNED_RATIO = 10.0
 """Auto scaling is learned on axes whose ends are at least so many times apart."""
 _KEY_DIGITS = 9
@@ -132,6 +133,11 @@ class Features:
             nearest = levels[np.searchsorted(middles, rows[:, column])]
             rows[:, column] = np.where(coarse, nearest, rows[:, column])
         return rows
+
+    def are_inside(self, rows: Floats) -> NDArray[np.bool_]:
+        """Which rows lie in the ranges: those of a parent may not."""
+        inside: NDArray[np.bool_] = ((rows >= 0.0) & (rows <= self._top)).all(axis=1)
+        return inside
 
     @cached_property
     def _top(self) -> Floats:

@@ -72,14 +72,14 @@ class Record:
                 others.append(_results(features, pairs, sign).telling(OF_A_PARENT))
         own = _results(features, [*same, *((item.values, item.value) for item in ended)], sign)
         launched = features.encode(item.values for item in ordered)
-        taken = {features.key(row) for rows in (own.rows, launched) for row in rows}
+        tried = np.vstack([own.rows[features.are_inside(own.rows)], launched])
         return cls(
             features=features,
             ended=own.telling(MODELLED),
             failed=features.encode(item.values for item in failed[-MODELLED // 4 :]),
             running=features.encode(item.values for item in running),
             parents=tuple(found for found in others if len(found.costs)),
-            taken=frozenset(taken),
+            taken=frozenset(features.key(row) for row in tried),
             memo=next((item.memo for item in reversed(ordered) if item.memo), {}),
         )
 
