@@ -136,8 +136,7 @@ class Features:
 
     def are_inside(self, rows: Floats) -> NDArray[np.bool_]:
         """Which rows lie in the ranges: those of a parent may not."""
-        inside: NDArray[np.bool_] = ((rows >= 0.0) & (rows <= self._top)).all(axis=1)
-        return inside
+        return np.array(((rows >= 0.0) & (rows <= self._top)).all(axis=1), dtype=bool)
 
     @cached_property
     def _top(self) -> Floats:
