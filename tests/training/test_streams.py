@@ -134,7 +134,11 @@ def test_an_object_is_linked_once_however_often_it_is_read(
     assert [path.name for path in Path(feed["stream"], "objects").iterdir()] == ["0"]
 
 
-@pytest.mark.parametrize("content", [b"plain", gzip.compress(b"x" * 999)[:-9], b"\x1f\x8b"])
+@pytest.mark.parametrize(
+    "content",
+    [b"plain", gzip.compress(b"x" * 999)[:-9], b"\x1f\x8b"],
+    ids=["not packed", "cut short", "cut in its head"],
+)
 def test_what_is_not_whole_is_found_before_anything_is_read(
     objects: FileObjects, views: InputViews, tmp_path: Path, content: bytes
 ) -> None:
