@@ -41,12 +41,10 @@ from tuner.domain.ports import (
 )
 from tuner.domain.statuses import SecondaryStatus
 from tuner.training import opt_ml, outputs, script_mode
-from tuner.training.checkpoints import CheckpointError, Checkpoints
+from tuner.training.checkpoints import Checkpoints
 from tuner.training.containers import Container, ContainerError, find_container
 from tuner.training.environment import program_environment
 from tuner.training.inputs import InputViews
-from tuner.training.outputs import OutputError, TooMuchOutput
-from tuner.training.sources import InputError
 from tuner.training.toolkit import arguments, script_parameters
 
 if TYPE_CHECKING:
@@ -350,18 +348,9 @@ class ProcessBackend:
         """What an act runs into becomes an event: nobody waits for the act itself."""
         try:
             act()
-        except InputError as error:
-            self._fault(key, failures.client(f"Data download failed:{error}"))
-        except TooMuchOutput as error:
-            self._fault(key, failures.client(f"Artifact upload failed:{error}"))
-        except ContainerError as error:
-            self._fault(key, failures.client(str(error)))
-        except (KeeperUnavailable, CheckpointError, OutputError, OSError) as error:
-            _log.error("attempt %s: %s", key, error)
-            self._fault(key, failures.foreseen(error, self._home))
         except Exception as error:
-            _log.exception("attempt %s", key)
-            self._fault(key, failures.unforeseen(error))
+            failure = failures.failure_of(error, key, self._home, users=(ContainerError,))
+            self._fault(key, failure)
 
     def _fault(self, key: AttemptKey, failure: Failure) -> None:
         self._running.pop(key, None)
