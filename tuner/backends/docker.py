@@ -211,7 +211,7 @@ class DockerBackend:
         if (attempt := self._running.get(job.key)) is not None:
             attempt.report()
             return
-        self._checkpoints.watch(job, self._trees(job))
+        self._checkpoints.watch(job, self._places.trees(job))
         ids, hosts = self._containers.ids(job), hosts_of(job)
         self._pipes.feed(job.key)
         started = [self._started(job.key, host, ids[host]) for host in hosts]
@@ -241,7 +241,7 @@ class DockerBackend:
             raise EngineRefused(f"{host} cannot be started: {error}") from error
 
     def _collect(self, job: TrainingJob) -> None:
-        ids, trees = self._containers.ids(job), self._trees(job)
+        ids, trees = self._containers.ids(job), self._places.trees(job)
         self._pipes.finish(job.key)
         self._checkpoints.finish(job, trees)
         try:
@@ -254,9 +254,6 @@ class DockerBackend:
             discard(trees.values())  # on a full disk even the fault could not be written down
             raise
         self._tell(Collected(key=job.key, failure_text=text))
-
-    def _trees(self, job: TrainingJob) -> dict[str, Path]:
-        return {host: self._places.tree(job.key, host) for host in hosts_of(job)}
 
     def _adopt(self, known: Mapping[AttemptKey, TrainingJob]) -> None:
         """Go on with what was started, and remove what nobody knows."""

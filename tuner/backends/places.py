@@ -26,6 +26,10 @@ class Places:
         """What the program sees as /opt/ml."""
         return self.directory(key) / host / "ml"
 
+    def trees(self, job: TrainingJob) -> dict[str, Path]:
+        """By host."""
+        return {host: self.tree(job.key, host) for host in hosts_of(job)}
+
     def scratch(self, key: AttemptKey, host: str) -> Path:
         return self.directory(key) / host / "scratch"
 
