@@ -44,9 +44,10 @@ class Asking:
         """The answer, if the strategy gives it without history; else None."""
         try:
             strategy = self._find_strategy(_strategy_name(tuning))
-            if strategy.needs_history(index):
+            problem = _problem(tuning)
+            if problem.parents or strategy.needs_history(index):
                 return None
-            return _checked(tuning, strategy.suggest(_problem(tuning), (), tuning.job.seed, index))
+            return _checked(tuning, strategy.suggest(problem, (), tuning.job.seed, index))
         except Exception as error:
             log.exception("strategy %s failed", _strategy_name(tuning))
             return error

@@ -18,14 +18,34 @@ class ObservationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A training job of a parent: the strings it was given, static hyperparameters among them,
+    and its final objective."""
+
+    values: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """A tuning job to learn from (warm start). `identical`: it trained the same on the same data,
+    so its objective is ours; else it is on a scale of its own, and its values may lie outside
+    our ranges."""
+
+    results: tuple[Result, ...]
+    identical: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """The search: where, which way is better, and with what arguments.
+    """The search: where, which way is better, what is known before, and with what arguments.
 
     `arguments` come from the tuning job's tags `tuner:KEY`.
     """
 
     space: SearchSpace
     objective_type: ObjectiveType
+    parents: tuple[Parent, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,7 +95,8 @@ class Strategy(Protocol):
 
     def needs_history(self, index: int) -> bool:
         """Whether `suggest` at this index looks at the observations. If not, it answers within
-        milliseconds and is called without them on the controller's own thread."""
+        milliseconds and is called without them on the controller's own thread, unless the
+        problem has parents."""
 
     def suggest(
         self, problem: Problem, observations: Sequence[Observation], seed: int, index: int

@@ -18,7 +18,7 @@ from tuner.strategies.base import Strategy, StrategyError
 ENTRY_POINT_GROUP = "amtlocal.strategies"
 
 _OURS = {
-    "Bayesian": "tuner.strategies.bayesian:Bayesian",
+    "Bayesian": "tuner.strategies.bayesian.strategy:Bayesian",
     "Grid": "tuner.strategies.grid:Grid",
     "Random": "tuner.strategies.random_search:Random",
     "SkoptGP": "tuner.strategies.skopt_gp:SkoptGP",
@@ -27,6 +27,8 @@ _REQUIRED = {
     "SkoptGP": ("skopt", "scikit-optimize", "skopt"),
 }
 """Strategy to the module it needs, the package that has it and our extra that installs it."""
+_IMPORTED = {"Bayesian": "tuner.strategies.bayesian.suggestion", "SkoptGP": "skopt"}
+"""Strategy to the module that takes long to import."""
 
 
 def strategy_names() -> tuple[str, ...]:
@@ -70,8 +72,8 @@ def warm_up(name: str) -> None:
     """Import now what the first suggestion of a strategy would import. Raises as `find_strategy`
     does, and ImportError where `missing_requirement` has something to say."""
     find_strategy(name)
-    if name in _REQUIRED:
-        import_module(_REQUIRED[name][0])
+    if name in _IMPORTED:
+        import_module(_IMPORTED[name])
 
 
 def _brought() -> dict[str, EntryPoint]:
