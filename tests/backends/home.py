@@ -32,7 +32,7 @@ class Home:
 import sys
 sys.path.insert(0, {ROOT!r})
 {changes}
-from tuner.backends.keeper import main
+from tuner.backends.keeper_start import main
 main({str(self.directory)!r}, 5.0)
 """
         command = [sys.executable, "-I", "-S", "-c", source]

@@ -16,8 +16,8 @@ import pytest
 
 from tests.backends.home import PATIENCE, Home
 from tuner.backends import processes
-from tuner.backends.keeper import ANOTHER_RUNS, SOCKET
 from tuner.backends.keeper_client import KeeperClient, KeeperUnavailable
+from tuner.backends.keeper_start import ANOTHER_RUNS, SOCKET
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tuner.backends.simulated import SimulatedBackend, SimulatedClock, SimulatedRun
 from tuner.controller.asking import Suggested
@@ -200,6 +201,7 @@ class World:
         instances: int = 1,
         cpus: int = 1,
         max_wait: int | None = None,
+        **members: Any,
     ) -> TrainingJob:
         spec = definition(instances, max_wait=max_wait)
         now = self.clock.now()
@@ -216,7 +218,7 @@ class World:
             id=self.records.new_id(),
             scope=SCOPE,
             name=name,
-            spec=request,
+            spec=replace(request, **members),
             hyper_parameters={},
             resources=Resources(cpus=cpus, memory_mib=1),
             creation_time=now,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.crash.owner import JOBS, NAME, PLACES
-from tuner.backends.keeper import LOCK
+from tuner.backends.keeper_start import LOCK
 from tuner.domain.jobs import Scope, TrainingJob
 from tuner.service.ports import open_ports
 from tuner.settings import Settings

@@ -554,6 +554,41 @@ def test_instance_groups_exclude_instances_without_one() -> None:
     )
 
 
+def test_instances_of_one_type_have_a_quota() -> None:
+    text = (
+        "The account-level service limit 'ml.m5.large for training job usage' is 20 Instances, "
+        "with current utilization of 0 Instances and a request delta of {} Instances. Please use "
+        "AWS Service Quotas to request an increase for this quota. If AWS Service Quotas is not "
+        "available, contact AWS support to request an increase for this quota."
+    )
+    of_type = {**INSTANCES, "InstanceCount": 20}
+    assert faults(with_definition(ResourceConfig=of_type)) == []
+    fault = only_fault(with_definition(ResourceConfig={**of_type, "InstanceCount": 2**31 - 1}))
+    member = f"{DEFINITION}.ResourceConfig"
+    assert fault == Fault(f"{member}.InstanceCount", text.format(2**31 - 1), quota=True)
+
+    def tuned(params: dict[str, Any]) -> None:
+        del params[DEFINITION]["ResourceConfig"]
+        config = {"InstanceType": "ml.m5.large", "InstanceCount": 21}
+        params[DEFINITION]["HyperParameterTuningResourceConfig"] = config
+
+    member = f"{DEFINITION}.HyperParameterTuningResourceConfig"
+    assert only_fault(tuned) == Fault(f"{member}.InstanceCount", text.format(21), quota=True)
+
+
+def test_the_quota_counts_all_groups_of_a_type() -> None:
+    groups = [
+        {**GROUP, "InstanceGroupName": name, "InstanceType": kind, "InstanceCount": 11}
+        for name, kind in (("a", "ml.m5.large"), ("b", "ml.c5.xlarge"), ("c", "ml.m5.large"))
+    ]
+    config = {"InstanceGroups": groups[:2], "VolumeSizeInGB": 1}
+    assert faults(with_definition(ResourceConfig=config)) == []
+    fault = only_fault(with_definition(ResourceConfig={**config, "InstanceGroups": groups}))
+    assert fault.path == f"{DEFINITION}.ResourceConfig.InstanceGroups" and fault.quota
+    assert "'ml.m5.large for training job usage' is 20 Instances" in fault.message
+    assert "a request delta of 22 Instances" in fault.message
+
+
 def in_groups(*channels: dict[str, Any]) -> Change:
     groups = [GROUP, {**GROUP, "InstanceGroupName": "h", "InstanceType": "ml.c5.xlarge"}]
     config = {"InstanceGroups": groups, "VolumeSizeInGB": 1}

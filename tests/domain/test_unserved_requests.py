@@ -51,10 +51,6 @@ SPEC_CASES: list[tuple[dict[str, Any], str]] = [
     ({"OutputDataConfig": {"S3OutputPath": "https://b/o"}}, "OutputDataConfig.S3OutputPath"),
     ({"CheckpointConfig": {"S3Uri": "https://bucket/c"}}, "CheckpointConfig.S3Uri"),
     (
-        {"StoppingCondition": {"MaxPendingTimeInSeconds": 1800}},
-        "StoppingCondition.MaxPendingTimeInSeconds",
-    ),
-    (
         {"ResourceConfig": {"KeepAlivePeriodInSeconds": 60}},
         "ResourceConfig.KeepAlivePeriodInSeconds",
     ),
@@ -116,7 +112,11 @@ def test_what_is_served_or_only_echoed_is_not_refused() -> None:
         "EnableInterContainerTrafficEncryption": True,
         "RetryStrategy": {"MaximumRetryAttempts": 3},
         "EnableManagedSpotTraining": True,
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
+        "StoppingCondition": {
+            "MaxRuntimeInSeconds": 60,
+            "MaxWaitTimeInSeconds": 60,
+            "MaxPendingTimeInSeconds": 1800,
+        },
         "CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/checkpoints"},
         "Environment": {"A": "b"},
         "OutputDataConfig": {"KmsKeyId": "key", "CompressionType": "NONE"},

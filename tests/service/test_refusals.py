@@ -253,6 +253,27 @@ def test_a_request_that_breaks_a_rule_is_refused(
     assert home.stored() == before
 
 
+@pytest.mark.parametrize(
+    ("create", "spec", "path"),
+    [
+        ("CreateTrainingJob", training("refused"), "ResourceConfig"),
+        ("CreateHyperParameterTuningJob", tuning("refused"), f"{DEFINITION}.ResourceConfig"),
+    ],
+)
+def test_more_instances_than_can_be_had_exceed_a_quota(
+    home: Home, create: str, spec: dict[str, Any], path: str
+) -> None:
+    before = home.stored()
+    group = {"InstanceGroupName": "g", "InstanceType": "ml.m5.large", "InstanceCount": 2**31 - 1}
+    for config in (
+        {"InstanceType": "ml.m5.large", "InstanceCount": 2**31 - 1, "VolumeSizeInGB": 1},
+        {"InstanceGroups": [group], "VolumeSizeInGB": 1},
+    ):
+        with pytest.raises(ResourceLimitExceeded, match="a request delta of 2147483647 Instances"):
+            home.call(create, **changed(spec, path, config))
+    assert home.stored() == before
+
+
 def test_all_faults_are_reported_together_to_the_command_line(home: Home) -> None:
     spec = changed(tuning("x"), RANGES, _ranges(Continuous=[_number("2", "1")]))
     spec = changed(spec, f"{DEFINITION}.EnableManagedSpotTraining", True)

@@ -1,9 +1,4 @@
-"""One attempt in the keeper: its instances, its log, and what it leaves on disk.
-
-In the attempt's directory lie `launch.json`, made before anything is started and never again,
-`started.json` with pid, start time and boot id of each init process, and `HOST.exit.json` for
-every instance that has ended. Together they tell a later owner, or a later keeper, everything.
-"""
+"""One attempt in the keeper: its instances and its log."""
 
 from __future__ import annotations
 
@@ -19,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.backends import instance, namespaces, processes
+from tuner.backends.attempt_records import LAUNCH, STARTED, exit_path, write_atomically
 from tuner.backends.log_writer import LineSplitter, LogWriter
 from tuner.backends.memory_group import MemoryGroup, make_group, remove_group
 
@@ -92,7 +88,7 @@ class Attempt:
         record = {"time": time.time(), "hosts": [program["host"] for program in programs]}
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            fd = os.open(self.directory / "launch.json", flags, 0o600)
+            fd = os.open(self.directory / LAUNCH, flags, 0o600)
         except FileExistsError:
             raise AlreadyLaunched(self.key) from None
         try:
@@ -112,7 +108,7 @@ class Attempt:
             "instances": {item.host: [item.pid, item.start] for item in self.instances},
             "groups": [str(item.group.directory) for item in self.instances if item.group],
         }
-        write_atomically(self.directory / "started.json", record)
+        write_atomically(self.directory / STARTED, record)
         return now
 
     def _fork(self, program: instance.Program, lifeline: int) -> Instance:
@@ -226,33 +222,3 @@ def _messages(status: int) -> list[dict[str, Any]]:
 
 def out_of_memory(limit: int | None) -> str:
     return f"OutOfMemory: the program used more than its {(limit or 0) // _MIB} MiB"
-
-
-def exit_path(directory: Path, host: str) -> Path:
-    return directory / f"{host}.exit.json"
-
-
-def write_atomically(path: Path, record: dict[str, Any]) -> None:
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(record), encoding="utf-8")
-    draft.replace(path)
-
-
-def read_record(path: Path) -> dict[str, Any] | None:
-    """None when it is not there, or was cut off while it was made."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def end_remains(directory: Path) -> None:
-    """End what may still live of an attempt whose keeper is gone."""
-    record = read_record(directory / "started.json")
-    if record is not None and record["boot"] == processes.boot_id():
-        for pid, start in record["instances"].values():
-            processes.end_started(pid, start)
-    processes.end_marked(str(directory))
-    for group in record["groups"] if record is not None else ():
-        remove_group(Path(group))

@@ -13,27 +13,25 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from tuner.backends import docker_inputs, failures, pipes
 from tuner.backends import docker_plan as plan
+from tuner.backends import failures
 from tuner.backends.docker_attempt import RunningAttempt
 from tuner.backends.docker_connection import EngineRefused, EngineUnavailable, Missing
+from tuner.backends.docker_containers import GONE, Containers
 from tuner.backends.docker_engine import Engine
 from tuner.backends.docker_images import ImageError, Images
 from tuner.backends.docker_life import Closing, EngineLife
-from tuner.backends.docker_network import Wiring, wire
+from tuner.backends.docker_make import Maker
 from tuner.backends.docker_outputs import discard, fetch
 from tuner.backends.docker_pipes import ContainerPipes
 from tuner.backends.docker_rounds import Rounds
 from tuner.backends.docker_start import start
 from tuner.backends.docker_watch import Container, Lost
-from tuner.backends.keeper_client import KeeperUnavailable
 from tuner.backends.lanes import Lanes
 from tuner.backends.places import Places, hosts_of
 from tuner.backends.removal import remove_tree
-from tuner.domain.clusters import resources_of, shards_of
-from tuner.domain.definitions import InputMode
+from tuner.domain.clusters import resources_of
 from tuner.domain.jobs import AttemptKey, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
@@ -45,23 +43,20 @@ from tuner.domain.ports import (
     Logs,
     Objects,
     Prepared,
-    Preparing,
     Reach,
     unreachable,
 )
 from tuner.domain.statuses import SecondaryStatus
-from tuner.training import opt_ml, outputs, script_mode
-from tuner.training.checkpoints import CheckpointError, Checkpoints, place_in_tree
-from tuner.training.environment import image_environment
+from tuner.training import outputs
+from tuner.training.checkpoints import Checkpoints
 from tuner.training.inputs import InputViews
-from tuner.training.outputs import OutputError, TooMuchOutput
-from tuner.training.sources import InputError
+from tuner.training.outputs import OutputError
 
 _log = logging.getLogger(__name__)
 
 _ACTS = 16
 _PASS_ON_WITHIN = 2.0
-_GONE = "its container was removed by somebody else"
+_KNOWN_ERRORS = (Lost, EngineUnavailable, EngineRefused)
 
 
 class DockerBackend:
@@ -91,11 +86,8 @@ class DockerBackend:
         self._images = Images(self._engine, self.home_id)
         self._life = EngineLife(self._engine, f"{plan.HOME}={self.home_id}")
         self._lanes = Lanes(_ACTS, "docker-acts")
-        self._lock = threading.Lock()
         self._known: set[AttemptKey] = set()
-        self._made: dict[AttemptKey, dict[str, str]] = {}
         self._running: dict[AttemptKey, RunningAttempt] = {}
-        self._engine_cpus: int | None = None
         self._rounds = Rounds(self._life, f"{plan.HOME}={self.home_id}", self._running)
         self._pipes = ContainerPipes(self._places, self._fail)
         self._post: EventSink | None = None
@@ -103,6 +95,18 @@ class DockerBackend:
     def start(self, post: EventSink) -> None:
         self._places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._views = InputViews(self._objects, self._home / "container-inputs")
+        maker = Maker(
+            self.home_id,
+            self._engine,
+            self._images,
+            places=self._places,
+            views=self._views,
+            checkpoints=self._checkpoints,
+            capacity=self._capacity,
+            reach=self._reach,
+            tell=self._tell,
+        )
+        self._containers = Containers(self.home_id, self._engine, maker.make)
         self._post = post
         self._life.start()
         self._rounds.start()
@@ -200,105 +204,15 @@ class DockerBackend:
     # ---- acts ----------------------------------------------------------------------------------
 
     def _prepare(self, job: TrainingJob) -> None:
-        if job.key not in self._made:
-            present = self._containers(job.key)
-            if not any(item["State"] != "created" for item in present.values()):
-                if present or job.instance_count > 1:
-                    self._remove_from_engine(job.key)
-                self._made[job.key] = self._create(job)
+        self._containers.prepare(job)
         self._tell(Prepared(key=job.key))
-
-    def _create(self, job: TrainingJob) -> dict[str, str]:
-        """The containers' ids by host."""
-        image = self._images.fetch(
-            job.spec.algorithm_specification.training_image or "",
-            user_code=script_mode.runs_user_code(job.spec, job.hyper_parameters),
-            tell=lambda message: self._tell(Preparing(key=job.key, message=message)),
-        )
-        hosts = hosts_of(job)
-        labels = plan.labels(self.home_id, job)
-        name = f"amtlocal-{self.home_id[:8]}-{job.key}"
-        isolated = bool(job.spec.enable_network_isolation)
-        wiring = wire(self._engine, name, hosts, labels, isolated=isolated)
-        prepared = self._images.prepared(image)
-        endpoint = {} if isolated else self._reach(job, self._engine.host_address())
-        environment = image_environment(
-            job, job.resources.cpus, endpoint, plan.image_variables(image)
-        )
-        made, feeds = {}, []
-        with self._lock:  # two attempts must not find the same device free
-            for index, host in enumerate(hosts):
-                channels = self._provide(job, index, hosts, wiring)
-                tree, given = self._places.tree(job.key, host), resources_of(job, index)
-                piped = pipes.lay_out(self._views, job, index, tree)
-                feeds += piped
-                mounts, inputs = docker_inputs.arrange(job, tree, channels, piped=bool(piped))
-                made[host] = self._engine.create(
-                    **plan.container(
-                        job,
-                        host,
-                        name=f"{name}-{host}",
-                        image=prepared,
-                        labels=labels,
-                        environment=environment,
-                        mounts=[*mounts, *plan.checkpoint_mounts(job, tree)],
-                        wiring=wiring,
-                        given=given,
-                        cpus=self._cpus(),
-                        gpus=self._free_gpus(given.gpus),
-                    )
-                )
-                if inputs is not None:
-                    self._engine.put(made[host], opt_ml.OPT_ML, inputs)
-        pipes.keep_feeds(self._places.directory(job.key), feeds)
-        return made
-
-    def _cpus(self) -> int:
-        """How many the engine has: it refuses a container that is to have more."""
-        if self._engine_cpus is None:
-            self._engine_cpus = int(self._engine.info()["NCPU"])
-        return self._engine_cpus
-
-    def _provide(
-        self, job: TrainingJob, index: int, hosts: Sequence[str], wiring: Wiring
-    ) -> dict[str, Path]:
-        """Build what one host reads; its channels' directories."""
-        tree = self._places.tree(job.key, hosts[index])
-        opt_ml.build(tree, job, hosts[index], hosts, wiring.interface)
-        self._checkpoints.provide(job, tree)
-        channels, user = {}, str(job.key)
-        for channel, shard, shards in shards_of(job.spec, index):
-            if job.spec.input_mode_of(channel) is InputMode.PIPE:
-                continue
-            view = self._views.view(channel, shard, shards, user=user, copy=False)
-            channels[channel.channel_name] = view
-            (tree / "input" / "data" / channel.channel_name).mkdir()
-        for path in (tree / "input", *(tree / "input").rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)  # whatever user the image runs as
-        if job.spec.checkpoint_config is not None:
-            top = tree / place_in_tree(job.spec.checkpoint_config)
-            for path in (top, *top.rglob("*")):
-                path.chmod(0o777 if path.is_dir() else 0o666)
-        return channels
-
-    def _free_gpus(self, wanted: int) -> list[str]:
-        if wanted == 0:
-            return []
-        present = self._engine.containers(f"{plan.HOME}={self.home_id}")
-        taken = [
-            device
-            for item in present
-            if item["State"] in ("created", "running")
-            for device in item["Labels"].get(plan.GPUS, "").split(",")
-        ]
-        return plan.free_gpus(self._capacity.gpus, taken, wanted)
 
     def _launch(self, job: TrainingJob) -> None:
         if (attempt := self._running.get(job.key)) is not None:
             attempt.report()
             return
-        self._checkpoints.watch(job, self._trees(job))
-        ids, hosts = self._ids(job), hosts_of(job)
+        self._checkpoints.watch(job, self._places.trees(job))
+        ids, hosts = self._containers.ids(job), hosts_of(job)
         self._pipes.feed(job.key)
         started = [self._started(job.key, host, ids[host]) for host in hosts]
         attempt = RunningAttempt(
@@ -317,27 +231,17 @@ class DockerBackend:
         self._running[job.key] = attempt
         attempt.watch()
 
-    def _ids(self, job: TrainingJob) -> Mapping[str, str]:
-        """The containers of an attempt that was prepared, by host. Raises Lost."""
-        if (made := self._made.get(job.key)) is not None:
-            return made
-        found = {host: str(item["Id"]) for host, item in self._containers(job.key).items()}
-        if not found.keys() >= set(hosts_of(job)):
-            raise Lost(_GONE)
-        self._made[job.key] = found
-        return found
-
     def _started(self, key: AttemptKey, host: str, container: str) -> float:
         """Start a container, unless it was started before; when that was."""
         try:
             return start(self._engine, container, self._places.directory(key))
         except Missing as error:
-            raise Lost(_GONE) from error
+            raise Lost(GONE) from error
         except EngineRefused as error:
             raise EngineRefused(f"{host} cannot be started: {error}") from error
 
     def _collect(self, job: TrainingJob) -> None:
-        ids, trees = self._ids(job), self._trees(job)
+        ids, trees = self._containers.ids(job), self._places.trees(job)
         self._pipes.finish(job.key)
         self._checkpoints.finish(job, trees)
         try:
@@ -345,14 +249,11 @@ class DockerBackend:
                 fetch(self._engine, ids[host], tree, plan.volume_bytes(job))
             text = outputs.collect(job, trees, self._objects)
         except Missing as error:
-            raise Lost(_GONE) from error
+            raise Lost(GONE) from error
         except (OSError, OutputError):
             discard(trees.values())  # on a full disk even the fault could not be written down
             raise
         self._tell(Collected(key=job.key, failure_text=text))
-
-    def _trees(self, job: TrainingJob) -> dict[str, Path]:
-        return {host: self._places.tree(job.key, host) for host in hosts_of(job)}
 
     def _adopt(self, known: Mapping[AttemptKey, TrainingJob]) -> None:
         """Go on with what was started, and remove what nobody knows."""
@@ -378,18 +279,13 @@ class DockerBackend:
             if key in begun and job.secondary_status is not SecondaryStatus.UPLOADING:
                 self.launch(job)
 
-    def _containers(self, key: AttemptKey) -> dict[str, Mapping[str, Any]]:
-        """The containers of an attempt by host."""
-        label = f"{plan.ATTEMPT}={plan.attempt_label(self.home_id, key)}"
-        return {item["Labels"][plan.HOST]: item for item in self._engine.containers(label)}
-
     # ---- ends ----------------------------------------------------------------------------------
 
     def _remove(self, key: AttemptKey) -> None:
         if (attempt := self._running.pop(key, None)) is not None:
             attempt.close()
         try:
-            self._life.patiently(partial(self._remove_from_engine, key))
+            self._life.patiently(partial(self._containers.remove, key))
         except Closing:
             return
         except EngineUnavailable as error:
@@ -405,19 +301,6 @@ class DockerBackend:
         self._views.forget(str(key))
         self._known.discard(key)
 
-    def _remove_from_engine(self, key: AttemptKey) -> None:
-        label = f"{plan.ATTEMPT}={plan.attempt_label(self.home_id, key)}"
-        made = self._made.get(key)
-        for container in made.values() if made else self._listed(label):
-            self._engine.remove(container)
-        if made is None or len(made) > 1:
-            for network in self._engine.networks(label):
-                self._engine.remove_network(network["Id"])
-        self._made.pop(key, None)
-
-    def _listed(self, label: str) -> list[str]:
-        return [item["Id"] for item in self._engine.containers(label)]
-
     def _guarded(self, key: AttemptKey, act: Callable[[], None]) -> None:
         """What an act runs into becomes an event: nobody waits for the act itself."""
         try:
@@ -427,29 +310,11 @@ class DockerBackend:
 
     def _fail(self, key: AttemptKey, error: Exception) -> None:
         """End an attempt that cannot go on."""
-        match error:
-            case Closing():
-                return
-            case InputError():
-                failure = failures.client(f"Data download failed:{error}")
-            case TooMuchOutput():
-                failure = failures.client(f"Artifact upload failed:{error}")
-            case ImageError():
-                failure = failures.client(str(error))
-            case (
-                Lost()
-                | EngineUnavailable()
-                | EngineRefused()
-                | KeeperUnavailable()
-                | CheckpointError()
-                | OutputError()
-                | OSError()
-            ):
-                _log.error("attempt %s: %s", key, error)
-                failure = failures.foreseen(error, self._home)
-            case _:
-                _log.error("attempt %s", key, exc_info=error)
-                failure = failures.unforeseen(error)
+        if isinstance(error, Closing):
+            return
+        failure = failures.failure_of(
+            error, key, self._home, users=(ImageError,), known=_KNOWN_ERRORS
+        )
         if (attempt := self._running.pop(key, None)) is not None:
             attempt.close()
         self._lanes.submit(key, partial(self._end_all, Faulted(key=key, failure=failure)))
@@ -459,7 +324,7 @@ class DockerBackend:
         fault: the next attempt goes on from that."""
         key = fault.key
         try:
-            for item in self._life.patiently(partial(self._containers, key)).values():
+            for item in self._life.patiently(partial(self._containers.of, key)).values():
                 self._engine.kill(item["Id"])
         except (EngineUnavailable, EngineRefused, Closing) as error:
             _log.warning("attempt %s cannot be ended before its removal: %s", key, error)

@@ -30,6 +30,8 @@ _CAPABILITIES = (
     "SYS_CHROOT",
 )
 """What programs that run as root in an image count on; all others are dropped."""
+_HOLDING = ("created", "running")
+"""States of containers that have their devices, or are about to."""
 _PIDS = 4096
 _LOG_FILE_BYTES, _LOG_FILES = 128 << 20, 16
 """How far behind the engine the reading of a log may fall before lines are lost."""
@@ -157,8 +159,15 @@ def container(
     }
 
 
-def free_gpus(present: int, taken: Sequence[str], wanted: int) -> list[str]:
-    """The ids of up to `wanted` devices of `present` that no running container has."""
+def free_gpus(present: int, containers: Sequence[Mapping[str, Any]], wanted: int) -> list[str]:
+    """The ids of up to `wanted` devices of `present` that none of these containers of the home
+    holds, as the engine lists them: one that has ended holds none any more."""
+    taken = {
+        device
+        for item in containers
+        if item["State"] in _HOLDING
+        for device in item["Labels"].get(GPUS, "").split(",")
+    }
     free = [str(number) for number in range(present) if str(number) not in taken]
     return free[:wanted]
 

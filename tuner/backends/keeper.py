@@ -1,7 +1,7 @@
 """The keeper: the one process of a home that starts training programs and outlives its owner.
 
 It is small and has one thread, so that it can fork cheaply and safely. Clients speak lines of
-JSON over `HOME/keeper.sock` (0600); nothing is acknowledged but by events, which go to every
+JSON over a socket of the home; nothing is acknowledged but by events, which go to every
 client. Commands (`do`):
 
 - `launch` key, directory, log, instances, feeds: start an attempt and what feeds its channels in
@@ -24,30 +24,19 @@ It ends by itself when it has had neither instances nor clients for a while.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
-import fcntl
-import gc
 import json
 import os
 import signal
 import socket
-import sys
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from tuner.backends import namespaces, processes
-from tuner.backends.attempt import (
-    AlreadyLaunched,
-    Attempt,
-    Instance,
-    end_remains,
-    exit_path,
-    out_of_memory,
-    read_record,
-)
+from tuner.backends import processes
+from tuner.backends.attempt import AlreadyLaunched, Attempt, Instance, out_of_memory
+from tuner.backends.attempt_records import FED, exited, standing
 from tuner.backends.feeder import Feeders
 from tuner.backends.keeper_clients import Clients, Message
 from tuner.backends.readiness import Readiness
@@ -55,18 +44,11 @@ from tuner.backends.readiness import Readiness
 if TYPE_CHECKING:
     from tuner.training.feeding import Feed
 
-SOCKET = "keeper.sock"
-LOCK = "keeper.lock"
-ANOTHER_RUNS = 3
-"""Exit status of a keeper that found its home taken."""
-
 _TELL_OF_OUTPUT_AFTER = 0.03
 _LOOK_AT_FULL_LOG_EVERY = 0.1
 _LOOK_AT_MEMORY_EVERY = 0.5
 _KILL_AGAIN_AFTER = 2.0
 _REST = 60.0
-FED = "fed"
-"""Made when an attempt is fed on its own, and never again."""
 STARVED = "what feeds its channels in Pipe mode ended unexpectedly"
 
 
@@ -189,7 +171,7 @@ class Keeper:
         if item.fault is not None:
             self._kill(attempt)
         else:
-            self._post_end(attempt.key, item.host, item.end or {})
+            self._clients.post({"key": attempt.key, **exited(item.host, item.end or {})})
         if not attempt.running:
             self._forget(attempt)
 
@@ -276,21 +258,8 @@ class Keeper:
             self._post(key, "fed")
 
     def _report(self, key: str, directory: Path) -> None:
-        launch = read_record(directory / "launch.json")
-        started = read_record(directory / "started.json")
-        hosts = launch["hosts"] if launch else ()
-        ends = {host: end for host in hosts if (end := read_record(exit_path(directory, host)))}
-        running = key in self._attempts
-        faults = [end["fault"] for end in ends.values() if end["fault"]]
-        if not running and (started is None or len(ends) < len(hosts)):
-            end_remains(directory)
-            self._post(key, "lost")
-        elif faults and not running:
-            self._post(key, "faulted", text=faults[0])
-        elif started is not None:
-            self._post(key, "started", time=started["time"])
-            for host, end in ends.items():
-                self._post_end(key, host, end)
+        for event in standing(directory, running=key in self._attempts):
+            self._clients.post({"key": key, **event})
 
     def _stop(self, key: str, grace: float) -> None:
         attempt = self._attempts.get(key)
@@ -334,46 +303,5 @@ class Keeper:
             if key is not None:
                 self._post(key, "faulted", text=f"the keeper failed: {type(error).__name__}")
 
-    def _post_end(self, key: str, host: str, end: dict[str, Any]) -> None:
-        code, when, cause = end["code"], end["time"], end["cause"]
-        self._post(key, "exited", host=host, code=code, time=when, cause=cause)
-
     def _post(self, key: str, event: str, **content: Any) -> None:
         self._clients.post({"event": event, "key": key, **content})
-
-
-def main(home: str, idle_seconds: float) -> NoReturn:
-    """Become the keeper of a home, in the background; returns to the caller of the program (by
-    ending the first process) once the socket listens."""
-    os.chdir(home)  # the socket's name stays short, however long the home's path is
-    os.umask(0o077)
-    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(ANOTHER_RUNS)
-    Path(SOCKET).unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(SOCKET)
-    listener.listen(16)
-    if pid := os.fork():
-        os.ftruncate(lock, 0)
-        os.write(lock, b"%d\n" % pid)
-        os._exit(0)
-    os.setsid()
-    faulthandler.enable()  # what ends us leaves a trace in the log
-    os.umask(0o022)
-    missing = namespaces.missing()
-    if missing is None:
-        namespaces.enter_user_namespace()
-    namespaces.become_subreaper()
-    gc.freeze()  # what is there stays: forks need not touch it
-    try:
-        Keeper(listener, idle_seconds, missing).run()
-    finally:
-        Path(SOCKET).unlink(missing_ok=True)
-    sys.exit(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))

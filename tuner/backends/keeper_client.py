@@ -32,7 +32,7 @@ _STARTS, _STARTS_WITHIN = 5, 60.0
 _LONGEST_ADDRESS = 100
 _ROOT = str(Path(__file__).resolve().parents[2])
 _PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[3]); from tuner.backends.keeper import main; "
+    "import sys; sys.path.insert(0, sys.argv[3]); from tuner.backends.keeper_start import main; "
     "main(sys.argv[1], float(sys.argv[2]))"
 )
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tuner.backends.keeper import FED
+from tuner.backends.attempt_records import FED
 from tuner.domain.clusters import shards_of
 from tuner.domain.definitions import InputMode
 from tuner.domain.jobs import TrainingJob

@@ -13,8 +13,8 @@ _KEY = re.compile(r"(\d+)-(\d+)")
 
 class Places:
     """`HOME/attempts/ID-ATTEMPT/`, or below another directory of the home: per attempt what the
-    keeper writes (see `attempt.py`), the hosts file, `channels.json` from prepare to launch,
-    `script.json` where a user's code is run, and per host its tree and scratch."""
+    keeper writes (see `attempt_records.py`), the hosts file, `channels.json` from prepare to
+    launch, `script.json` where a user's code is run, and per host its tree and scratch."""
 
     def __init__(self, home: Path, name: str = "attempts") -> None:
         self.root = home / name
@@ -25,6 +25,10 @@ class Places:
     def tree(self, key: AttemptKey, host: str) -> Path:
         """What the program sees as /opt/ml."""
         return self.directory(key) / host / "ml"
+
+    def trees(self, job: TrainingJob) -> dict[str, Path]:
+        """By host."""
+        return {host: self.tree(job.key, host) for host in hosts_of(job)}
 
     def scratch(self, key: AttemptKey, host: str) -> Path:
         return self.directory(key) / host / "scratch"

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuner.backends import failures, pipes
 from tuner.backends.keeper_client import KeeperClient, KeeperUnavailable
 from tuner.backends.lanes import Lanes
 from tuner.backends.machine import machine_capacity
-from tuner.backends.places import Places, hosts_file, hosts_of
-from tuner.backends.processes import MARKER
+from tuner.backends.places import Places, hosts_of
+from tuner.backends.process_programs import Programs
 from tuner.backends.removal import remove_tree
-from tuner.domain.clusters import resources_of, shards_of
-from tuner.domain.definitions import Channel, InputMode
 from tuner.domain.jobs import AttemptKey, Failure, TrainingJob
 from tuner.domain.ports import (
     Capabilities,
@@ -40,25 +36,15 @@ from tuner.domain.ports import (
     unreachable,
 )
 from tuner.domain.statuses import SecondaryStatus
-from tuner.training import opt_ml, outputs, script_mode
-from tuner.training.checkpoints import CheckpointError, Checkpoints
-from tuner.training.containers import Container, ContainerError, find_container
-from tuner.training.environment import program_environment
+from tuner.training import outputs
+from tuner.training.checkpoints import Checkpoints
+from tuner.training.containers import ContainerError, find_container
 from tuner.training.inputs import InputViews
-from tuner.training.outputs import OutputError, TooMuchOutput
-from tuner.training.sources import InputError
-from tuner.training.toolkit import arguments, script_parameters
-
-if TYPE_CHECKING:
-    from tuner.backends.instance import Program
-    from tuner.backends.namespaces import Overlay
 
 _log = logging.getLogger(__name__)
 
 _LOST = "the process keeper ended unexpectedly"
 _TRANSFERS = 4
-_HERE = "127.0.0.1"
-_LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
 class ProcessBackend:
@@ -101,6 +87,14 @@ class ProcessBackend:
     def start(self, post: EventSink) -> None:
         self._places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._views = InputViews(self._objects, self._home / "inputs")
+        self._programs = Programs(
+            self._home,
+            places=self._places,
+            views=self._views,
+            checkpoints=self._checkpoints,
+            image_map=self._image_map,
+            reach=self._reach,
+        )
         self._post = post
         self._acts.submit(self._wake_keeper)  # by the time it is needed it is there
 
@@ -155,7 +149,7 @@ class ProcessBackend:
 
     def collect(self, job: TrainingJob) -> None:
         def act() -> None:
-            trees = self._trees(job)
+            trees = self._places.trees(job)
             self._checkpoints.finish(job, trees)
             text = outputs.collect(job, trees, self._objects)
             self._tell(Collected(key=job.key, failure_text=text))
@@ -183,7 +177,7 @@ class ProcessBackend:
             elif known[key].secondary_status is SecondaryStatus.UPLOADING:
                 pass  # its end is on record; only its outputs are still wanted
             elif self._places.is_launched(key):
-                self._checkpoints.watch(known[key], self._trees(known[key]))
+                self._checkpoints.watch(known[key], self._places.trees(known[key]))
                 report = partial(self._report, key, set(hosts_of(known[key])))
                 self._acts.submit(self._guarded, key, report)
 
@@ -199,139 +193,25 @@ class ProcessBackend:
 
     def _prepare(self, job: TrainingJob) -> None:
         if not self._places.is_launched(job.key):
-            container = self._container(job)
-            private = self._without_namespaces() is None
-            names = self._names(job, private)
-            channels = {
-                host: self._provide(job, host, index, names, private)
-                for index, host in enumerate(hosts_of(job))
-            }
-            feeds = [
-                feed
-                for index, tree in enumerate(self._trees(job).values())
-                for feed in pipes.lay_out(self._views, job, index, tree)
-            ]
-            directory = self._places.directory(job.key)
-            pipes.keep_feeds(directory, feeds)
-            (directory / "hosts").write_text(hosts_file(job.key, hosts_of(job)))
-            if container.runs_user_code:
-                self._places.instructions(job.key).write_text(json.dumps(self._instruct(job)))
-            (directory / "channels.json").write_text(json.dumps(channels))
+            self._programs.lay_out(job, private=self._without_namespaces() is None)
         self._tell(Prepared(key=job.key))
-
-    def _instruct(self, job: TrainingJob) -> dict[str, Any]:
-        """What the program that runs a user's code is told; its archive is fetched."""
-        parameters = job.hyper_parameters
-        uri = script_mode.submit_directory_of(parameters) or ""
-        user = str(job.key)
-        archive = self._views.file(uri, user=user) if uri.startswith("s3://") else None
-        given = arguments(script_parameters(job))
-        place = self._home / "environments"
-        return script_mode.instructions(job.spec, parameters, given, archive, place)
-
-    def _provide(
-        self, job: TrainingJob, host: str, index: int, names: Sequence[str], private: bool
-    ) -> list[Overlay]:
-        """Build one instance's tree; the mounts that its channels need."""
-        tree = self._places.tree(job.key, host)
-        opt_ml.build(tree, job, names[index], names, _LOOPBACK)
-        self._checkpoints.provide(job, tree)
-        overlays = []
-        user = str(job.key)
-        for channel, shard, shards in shards_of(job.spec, index):
-            if job.spec.input_mode_of(channel) is InputMode.PIPE:
-                continue
-            view = self._views.view(channel, shard, shards, user=user, copy=not private)
-            target = tree / "input" / "data" / channel.channel_name
-            if private:
-                target.mkdir()
-                overlays.append(self._overlay(job, host, channel, view, target))
-            else:
-                target.symlink_to(view, target_is_directory=True)
-        return overlays
-
-    def _overlay(
-        self, job: TrainingJob, host: str, channel: Channel, view: Path, target: Path
-    ) -> Overlay:
-        if job.spec.input_mode_of(channel) is not InputMode.FILE:
-            return {"target": str(target), "lower": str(view), "upper": None, "work": None}
-        written = self._places.written(job.key, host, channel.channel_name)
-        upper, work = written / "upper", written / "work"
-        for directory in (upper, work):
-            directory.mkdir(parents=True, exist_ok=True)
-        return {
-            "target": str(target),
-            "lower": str(view),
-            "upper": str(upper),
-            "work": str(work),
-        }
 
     def _launch(self, job: TrainingJob) -> None:
         directory = self._places.directory(job.key)
-        self._checkpoints.watch(job, self._trees(job))
+        self._checkpoints.watch(job, self._places.trees(job))
         private = self._without_namespaces() is None
         self._running[job.key] = set(hosts_of(job))
         if self._places.is_launched(job.key):
             self._report(job.key, set(hosts_of(job)))
             return
-        container = self._container(job)
-        names = self._names(job, private)
-        channels = json.loads((directory / "channels.json").read_bytes())
-        instances = [
-            self._program(job, container, host, index, names, channels[host] if private else None)
-            for index, host in enumerate(hosts_of(job))
-        ]
         self._keeper.send(
             do="launch",
             key=str(job.key),
             directory=str(directory),
             log=str(self._logs.directory(job.key)),
-            instances=instances,
+            instances=self._programs.of(job, private=private),
             feeds=pipes.kept_feeds(directory),
         )
-
-    def _program(
-        self,
-        job: TrainingJob,
-        container: Container,
-        host: str,
-        index: int,
-        names: Sequence[str],
-        overlays: list[Overlay] | None,
-    ) -> Program:
-        directory, tree = self._places.directory(job.key), self._places.tree(job.key, host)
-        scratch = self._places.scratch(job.key, host)
-        scratch.mkdir(exist_ok=True)
-        given = resources_of(job, index)
-        environment = program_environment(
-            job,
-            container,
-            names[index],
-            names,
-            tree,
-            private_opt_ml=overlays is not None,
-            scratch=scratch,
-            endpoint=self._reach(job, _HERE),
-            given=given,
-            network_interface=_LOOPBACK,
-            instructions=self._places.instructions(job.key) if container.runs_user_code else None,
-        )
-        hosts_file = str(directory / "hosts")
-        return {
-            "host": host,
-            "argv": _command(job, container),
-            "env": {**environment, MARKER: str(directory)},
-            "cwd": str(scratch),
-            "memory_mib": given.memory_mib,
-            "view": None
-            if overlays is None
-            else {
-                "opt_ml": str(tree),
-                "hosts_file": hosts_file,
-                "host": host,
-                "overlays": overlays,
-            },
-        }
 
     def _report(self, key: AttemptKey, hosts: set[str]) -> None:
         self._running[key] = hosts
@@ -350,18 +230,9 @@ class ProcessBackend:
         """What an act runs into becomes an event: nobody waits for the act itself."""
         try:
             act()
-        except InputError as error:
-            self._fault(key, failures.client(f"Data download failed:{error}"))
-        except TooMuchOutput as error:
-            self._fault(key, failures.client(f"Artifact upload failed:{error}"))
-        except ContainerError as error:
-            self._fault(key, failures.client(str(error)))
-        except (KeeperUnavailable, CheckpointError, OutputError, OSError) as error:
-            _log.error("attempt %s: %s", key, error)
-            self._fault(key, failures.foreseen(error, self._home))
         except Exception as error:
-            _log.exception("attempt %s", key)
-            self._fault(key, failures.unforeseen(error))
+            failure = failures.failure_of(error, key, self._home, users=(ContainerError,))
+            self._fault(key, failure)
 
     def _fault(self, key: AttemptKey, failure: Failure) -> None:
         self._running.pop(key, None)
@@ -424,34 +295,6 @@ class ProcessBackend:
         reason: str | None = self._keeper.hello()["without_namespaces"]
         return reason
 
-    # ---- names and places ----------------------------------------------------------------------
-
-    def _container(self, job: TrainingJob) -> Container:
-        image = job.spec.algorithm_specification.training_image or ""
-        user_code = script_mode.runs_user_code(job.spec, job.hyper_parameters)
-        container = find_container(image, self._image_map, user_code=user_code)
-        if container is None:
-            raise ContainerError(f"No program on this machine stands for the image {image!r}.")
-        return container
-
-    def _names(self, job: TrainingJob, private: bool) -> list[str]:
-        """The hosts as the program is told. Without namespaces no `algo-1` resolves, and
-        sagemaker-training waits 15 minutes for it."""
-        hosts = hosts_of(job)
-        return hosts if private or len(hosts) > 1 else ["localhost"]
-
-    def _trees(self, job: TrainingJob) -> dict[str, Path]:
-        return {host: self._places.tree(job.key, host) for host in hosts_of(job)}
-
     def _was_sent(self, key: AttemptKey) -> bool:
         """Whether the keeper has the launch, or will read it before what is sent next."""
         return key in self._running or self._places.is_launched(key)
-
-
-def _command(job: TrainingJob, container: Container) -> list[str]:
-    """As `docker run` would: source, the developer guide on ContainerEntrypoint."""
-    given = script_mode.command_of(job.spec)
-    replaced = job.spec.algorithm_specification.container_entrypoint is not None
-    if replaced and not container.runs_user_code:
-        return [*given]
-    return [*container.command, *given]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from tuner.domain.instances import is_accelerated
 from tuner.domain.jobs import WITHOUT_INSTANCES, Failure, MetricPoint, TrainingJob
 from tuner.domain.ports import Collected, InstanceExited, Scraped
 from tuner.domain.statuses import (
@@ -37,6 +38,10 @@ _STOPPED: Mapping[StopCause | None, tuple[SecondaryStatus, str]] = {
     StopCause.MAX_WAIT_TIME: (
         SecondaryStatus.MAX_WAIT_TIME_EXCEEDED,
         "Training job wait time exceeded MaxWaitTimeInSeconds provided",
+    ),
+    StopCause.MAX_PENDING_TIME: (  # AWS has no secondary status for it
+        SecondaryStatus.STOPPED,
+        "Training job pending time exceeded MaxPendingTimeInSeconds provided",
     ),
 }
 
@@ -127,7 +132,8 @@ def time_limit(job: TrainingJob) -> tuple[float, StopCause] | None:
     """When a job whose program has not ended by itself is stopped, and why.
 
     MaxRuntimeInSeconds counts while there are instances, over all attempts; MaxWaitTimeInSeconds
-    is all the time that a spot job has (API_StoppingCondition).
+    is all the time that a spot job has; MaxPendingTimeInSeconds counts while a job that asks for
+    accelerated instances waits for them (API_StoppingCondition).
     """
     if (
         job.status is not TrainingJobStatus.IN_PROGRESS
@@ -138,6 +144,13 @@ def time_limit(job: TrainingJob) -> tuple[float, StopCause] | None:
     if job.secondary_status not in WITHOUT_INSTANCES:
         left = job.max_runtime_in_seconds - job.training_seconds(since(job))
         limits.append((since(job) + left, StopCause.MAX_RUNTIME))
+    pending = job.spec.stopping_condition.max_pending_time_in_seconds
+    if (
+        pending is not None
+        and job.secondary_status is SecondaryStatus.PENDING
+        and any(is_accelerated(group.instance_type) for group in job.spec.groups)
+    ):
+        limits.append((since(job) + pending, StopCause.MAX_PENDING_TIME))
     wait = job.spec.stopping_condition.max_wait_time_in_seconds
     if wait is not None:
         limits.append((job.creation_time + wait, StopCause.MAX_WAIT_TIME))

@@ -7,10 +7,12 @@ writes it anew.
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+_ACCELERATED = re.compile(r"ml\.(p|g|trn)[0-9]")
 _TABLE = Path(__file__).with_name("instances.csv")
 
 
@@ -24,6 +26,11 @@ class InstanceSize:
 def instance_size(instance_type: str) -> InstanceSize | None:
     """None for `local`, which has no size of its own, and for a type newer than the table."""
     return _sizes().get(instance_type)
+
+
+def is_accelerated(instance_type: str) -> bool:
+    """Whether a type is of a family with accelerators, as API_StoppingCondition names them."""
+    return _ACCELERATED.match(instance_type) is not None
 
 
 @cache

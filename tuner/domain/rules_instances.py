@@ -2,20 +2,27 @@
 
 Sources: docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html; the texts on
 instance groups that exclude something are the service's own (aws/sagemaker-python-sdk, pull
-request 5564 and issue 6089).
+request 5564 and issue 6089), as is that on the quota.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tuner.domain.definitions import (
+    HOMOGENEOUS_CLUSTER,
     Channel,
     HyperParameterTuningResourceConfig,
+    InstanceGroup,
     ResourceConfig,
     TrainingSpec,
 )
 from tuner.domain.errors import Fault
+
+MAX_INSTANCES_OF_TYPE = 20
+"""In one training job. AWS's own quotas differ by account and type; this one is beyond what one
+machine runs at once, and with it a job of five groups has a loopback address for every host."""
 
 _BOTH = "InstanceType or InstanceCount cannot be specified with InstanceGroups"
 
@@ -42,11 +49,20 @@ def resource_faults(
         for index, count in enumerate(counts):
             if count < 1:
                 yield _no_instance(f"{path}.{name}[{index}]")
+        if isinstance(config, ResourceConfig):
+            yield from _quota_faults(config.instance_groups or (), f"{path}.{name}")
         return
     if config.instance_type is None:
         yield Fault(f"{path}.InstanceType", f"Provide InstanceType, or {name}.")
     if config.instance_count is not None and config.instance_count < 1:
         yield _no_instance(path)
+    if config.instance_type and config.instance_count:
+        whole = InstanceGroup(
+            instance_type=config.instance_type,
+            instance_count=config.instance_count,
+            instance_group_name=HOMOGENEOUS_CLUSTER,
+        )
+        yield from _quota_faults([whole], f"{path}.InstanceCount")
 
 
 def plain_resource_config(config: HyperParameterTuningResourceConfig) -> ResourceConfig:
@@ -61,6 +77,22 @@ def plain_resource_config(config: HyperParameterTuningResourceConfig) -> Resourc
 
 def _no_instance(path: str) -> Fault:
     return Fault(f"{path}.InstanceCount", "InstanceCount must be greater than or equal to 1.")
+
+
+def _quota_faults(groups: Sequence[InstanceGroup], path: str) -> Iterator[Fault]:
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[group.instance_type] += group.instance_count
+    for instance_type, count in counts.items():
+        if count > MAX_INSTANCES_OF_TYPE:
+            text = (
+                f"The account-level service limit '{instance_type} for training job usage' is "
+                f"{MAX_INSTANCES_OF_TYPE} Instances, with current utilization of 0 Instances and "
+                f"a request delta of {count} Instances. Please use AWS Service Quotas to request "
+                "an increase for this quota. If AWS Service Quotas is not available, contact AWS "
+                "support to request an increase for this quota."
+            )
+            yield Fault(path, text, quota=True)
 
 
 def _group_name_faults(names: Sequence[str], path: str) -> Iterator[Fault]:

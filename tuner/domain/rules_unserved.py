@@ -86,9 +86,6 @@ def _spec_faults(spec: TrainingSpec, path: str) -> Iterator[Fault]:
     if spec.checkpoint_config is not None:
         uri = spec.checkpoint_config.s3_uri
         yield from _address_faults(uri, f"{path}CheckpointConfig.S3Uri")
-    if spec.stopping_condition.max_pending_time_in_seconds is not None:
-        text = "A limit of the time that a training job is pending is not served yet."
-        yield Fault(f"{path}StoppingCondition.MaxPendingTimeInSeconds", text)
 
 
 def _channel_faults(channel: Channel, path: str) -> Iterator[Fault]:

@@ -79,6 +79,7 @@ class StopCause(StrEnum):
     EARLY = "EarlyStopping"
     MAX_RUNTIME = "MaxRuntimeExceeded"
     MAX_WAIT_TIME = "MaxWaitTimeExceeded"
+    MAX_PENDING_TIME = "MaxPendingTimeExceeded"
 
 
 _S = SecondaryStatus

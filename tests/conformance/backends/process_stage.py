@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conformance.backends.stage import Stage
 from tuner.backends import processes
-from tuner.backends.keeper import LOCK
+from tuner.backends.keeper_start import LOCK
 from tuner.backends.process import ProcessBackend
 from tuner.domain.jobs import TrainingJob
 
