@@ -91,10 +91,12 @@ class DockerBackend:
         self._rounds = Rounds(self._life, f"{plan.HOME}={self.home_id}", self._running)
         self._pipes = ContainerPipes(self._places, self._fail)
         self._post: EventSink | None = None
+        self._opened = contextlib.ExitStack()
 
     def start(self, post: EventSink) -> None:
         self._places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._views = InputViews(self._objects, self._home / "container-inputs")
+        self._opened.callback(self._views.close)
         maker = Maker(
             self.home_id,
             self._engine,
@@ -196,7 +198,7 @@ class DockerBackend:
         self._lanes.close(wait=False)  # a busy engine may take a minute, and acts are idempotent
         self._checkpoints.close()
         self._pipes.close()
-        self._views.close()
+        self._opened.close()
         with contextlib.suppress(EngineUnavailable, EngineRefused):
             self._images.remove_prepared()
         self._engine.close()

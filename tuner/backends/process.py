@@ -83,10 +83,12 @@ class ProcessBackend:
         self._lanes = Lanes(_TRANSFERS, "process-transfers")
         self._running: dict[AttemptKey, set[str]] = {}
         self._post: EventSink | None = None
+        self._opened = contextlib.ExitStack()
 
     def start(self, post: EventSink) -> None:
         self._places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._views = InputViews(self._objects, self._home / "inputs")
+        self._opened.callback(self._views.close)
         self._programs = Programs(
             self._home,
             places=self._places,
@@ -186,7 +188,7 @@ class ProcessBackend:
         self._acts.shutdown(wait=True)  # what was asked for is still passed on
         self._lanes.close()
         self._checkpoints.close()
-        self._views.close()
+        self._opened.close()
         self._keeper.close()
 
     # ---- acts ----------------------------------------------------------------------------------
