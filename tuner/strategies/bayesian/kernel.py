@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Groups = NDArray[np.intp]
 
 _ROOT5 = math.sqrt(5.0)
-_STRAIGHT = 1e-2
+_STRAIGHT = 1e-6
 
 
 def matern(squares: Floats) -> tuple[Floats, Floats]:
@@ -49,16 +49,11 @@ def bent(places: Floats, bends: Floats) -> tuple[Floats, Floats, Floats]:
     """Axes bent by expm1(b u) / expm1(b), one b per column, straight at b = 0; the derivatives
     with respect to b and to u. A b of log(high / low) turns a logarithmic axis into a linear one.
     """
-    straight = np.abs(bends) < _STRAIGHT
-    b, u, c = np.where(straight, 1.0, bends), places, bends
-    grown, whole = np.exp(b * u), np.expm1(b)
-    value = (grown - 1.0) / whole
-    first, second = (u * u - u) / 2, (2 * u**3 - 3 * u * u + u) / 12
-    return (
-        np.where(straight, u + c * first + c * c * second, value),
-        np.where(straight, first + 2 * c * second, (u * grown - value * (whole + 1.0)) / whole),
-        np.where(straight, 1 + c * (u - 0.5) + c * c * (u * u - u + 1 / 6) / 2, b * grown / whole),
-    )
+    b = np.where(np.abs(bends) < _STRAIGHT, _STRAIGHT, bends)
+    whole = np.expm1(b)
+    value = np.expm1(b * places) / whole
+    grown = value * whole + 1.0
+    return value, (places * grown - value * (whole + 1.0)) / whole, b / whole * grown
 
 
 def likeness(ties: Floats) -> Floats:

@@ -120,8 +120,9 @@ class Surrogate:
             seen[:, bendable], by_bend, _ = bent(seen[:, bendable], theta[self.bends])
         points = seen * scales
         kernel, slope = matern(squared_distances(points, points))
-        alike, bare = likeness(theta[self.ties]), kernel
-        if members.shape[1] > 1:
+        bare, several = kernel, members.shape[1] > 1
+        if several:
+            alike = likeness(theta[self.ties])
             tied = alike[data.groups[:, None], data.groups]
             kernel = kernel * tied
             slope *= tied
@@ -138,10 +139,10 @@ class Surrogate:
         inner = np.outer(solved, solved)
         inner -= inverse
         inner *= 0.5
-        gradient = np.empty_like(theta)
+        gradient = np.zeros_like(theta)
         gradient[self.variance] = variance * float(np.vdot(inner, kernel))
         gradient[self.noise] = noise * float(inner.trace())
-        for group in range(1, len(alike)):
+        for group in range(1, len(alike) if several else 0):
             own = data.groups == group
             pulls = (inner[own] * bare[own]).sum(0) * likeness_slope(alike, group)[data.groups]
             gradient[self.ties.start + group - 1] = 2.0 * variance * float(pulls.sum())
