@@ -121,13 +121,3 @@ def test_tamed_costs_are_finite_and_keep_their_order(costs: np.ndarray) -> None:
 def test_a_diverged_cost_does_not_hide_what_is_good() -> None:
     tamed = skopt_gp._tamed(np.array([0.1, 0.2, 0.3, 0.4, 1e30]))
     assert tamed[1] - tamed[0] > 0.1
-
-
-def test_from_very_many_observations_the_best_and_the_latest_are_kept() -> None:
-    costs = np.array([float(i % 100) for i in range(1000)])
-    kept = skopt_gp._most_telling(costs, 40)
-    assert len(kept) == 40
-    assert list(kept) == sorted(kept)
-    assert set(range(980, 1000)) <= set(kept)
-    assert {0, 100, 200} <= set(kept)
-    assert list(skopt_gp._most_telling(costs, 1000)) == list(range(1000))

@@ -35,6 +35,7 @@ from tuner.strategies.base import (
 from tuner.strategies.discrete import combination, ordinal_of
 from tuner.strategies.draws import Draws, Point, free_ordinal, generator, uniform
 from tuner.strategies.registry import missing_requirement
+from tuner.strategies.telling import most_telling
 
 INITIAL_DESIGN = 10
 FITTED = 150
@@ -148,22 +149,13 @@ class _Data:
         ]
         sign = -1.0 if problem.objective_type is ObjectiveType.MAXIMIZE else 1.0
         costs = sign * np.array([item.value for item in ended], dtype=float)
-        kept = _most_telling(costs, MODELLED)
+        kept = most_telling(costs, MODELLED)
         running = [item for item in ordered if item.state is ObservationState.RUNNING]
         return cls(
             [_coordinates(problem.space, ended[place].values) for place in kept],
             _tamed(costs[kept]),
             [_coordinates(problem.space, item.values) for item in running],
         )
-
-
-def _most_telling(costs: Floats, limit: int) -> NDArray[np.intp]:
-    """Places of the best half of `limit` and of the latest for the rest, in order."""
-    if len(costs) <= limit:
-        return np.arange(len(costs))
-    best = np.argsort(costs, kind="stable")[: limit // 2]
-    others = np.setdiff1d(np.arange(len(costs)), best)
-    return np.sort(np.concatenate([best, others[-(limit - len(best)) :]]))
 
 
 def _tamed(costs: Floats) -> Floats:
@@ -244,7 +236,7 @@ def _told(space: SearchSpace, data: _Data, random_state: int) -> Any:
     fitted = GaussianProcessRegressor(
         prior, noise="gaussian", n_restarts_optimizer=1, random_state=random_state
     )
-    part = _most_telling(data.costs, FITTED)
+    part = most_telling(data.costs, FITTED)
     points = axes.transform(data.points)
     fitted.fit(points[part], data.costs[part])
     kernel = fitted.kernel_.k1 + WhiteKernel(fitted.noise_)

@@ -77,12 +77,14 @@ class Features:
         return np.stack([axis.ravel() for axis in grid], axis=1)
 
     def holds(self, values: Mapping[str, str]) -> bool:
-        """Whether `encode` can place them: a parent may have had other hyperparameters, and
-        other values of a categorical. Numbers may lie out of range."""
+        """Whether they tell anything about this space: a parent may have had other
+        hyperparameters, other values of a categorical, and numbers out of range by more than
+        the range is wide."""
         try:
-            return bool(np.isfinite(self.encode([values])).all())
+            row = self.encode([values])[0]
         except (KeyError, ValueError, OverflowError):
             return False
+        return bool(((row >= -1.0) & (row <= self._top + 1.0)).all())
 
     def encode(self, values: Iterable[Mapping[str, str]]) -> Floats:
         """Configurations as wire strings to rows; a number out of range lies outside [0, 1].

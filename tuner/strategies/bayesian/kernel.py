@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Groups = NDArray[np.intp]
 
 _ROOT5 = math.sqrt(5.0)
 _STRAIGHT = 1e-6

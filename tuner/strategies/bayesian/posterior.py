@@ -17,6 +17,7 @@ from tuner.strategies.bayesian.surrogate import JITTER, Data, Surrogate, inverse
 Floats = NDArray[np.float64]
 
 _LEAST_VARIANCE = 1e-12
+_JITTERS = 15
 
 
 class Posterior:
@@ -24,18 +25,17 @@ class Posterior:
 
     def __init__(self, surrogate: Surrogate, theta: Floats, data: Data) -> None:
         self.features = surrogate.features
-        self.theta = theta
         self.data = data
         self._scales = np.exp(-theta[surrogate.scales])[self.features.owner]
         self._bends = theta[surrogate.bends]
         self._variance = math.exp(theta[surrogate.variance])
         self._points, _ = self._placed(data.rows)
         kernel = matern(squared_distances(self._points, self._points))[0] * self._variance
-        ties = theta[surrogate.ties]
-        self._tied = likeness(ties)[0, data.groups] if ties.size else None
-        covariance = kernel.copy()
-        if ties.size:
-            covariance *= likeness(ties)[data.groups[:, None], data.groups]
+        covariance, self._tied = kernel.copy(), None
+        if surrogate.parents:
+            alike = likeness(theta[surrogate.ties])
+            covariance *= alike[data.groups[:, None], data.groups]
+            self._tied = alike[0, data.groups]
         self._inverse = inverse_of(_factor(covariance, math.exp(theta[surrogate.noise])))
         members = data.members()
         found = means(self._inverse, members, data.outputs)
@@ -94,13 +94,15 @@ class Posterior:
 
 
 def _factor(covariance: Floats, noise: float) -> Floats:
-    """The Cholesky factor, with as much more noise as it takes to have one."""
+    """The Cholesky factor, with as much more noise as it takes to have one.
+
+    Raises LinAlgError where no noise helps: the matrix is no covariance.
+    """
     diagonal = covariance.diagonal().copy()
-    more = JITTER
-    while True:
+    for more in JITTER * 10.0 ** np.arange(_JITTERS):
         covariance.flat[:: len(covariance) + 1] = diagonal + noise + more
         factor, failed = lapack.dpotrf(covariance, lower=1, clean=1)
         if not failed:
             found: Floats = factor
             return found
-        more *= 10.0
+    raise np.linalg.LinAlgError("the covariance of the observations has no Cholesky factor")

@@ -15,6 +15,7 @@ from tuner.strategies.base import Observation, ObservationState, Problem
 from tuner.strategies.bayesian.features import Features, features_of
 from tuner.strategies.bayesian.outputs import Transform
 from tuner.strategies.bayesian.surrogate import Data
+from tuner.strategies.telling import most_telling
 
 Floats = NDArray[np.float64]
 
@@ -104,15 +105,6 @@ class Record:
             outputs=np.concatenate([block for _, block in blocks]),
             groups=np.repeat(np.arange(len(sizes)), sizes),
         )
-
-
-def most_telling(costs: Floats, limit: int) -> NDArray[np.intp]:
-    """Places of the best half of `limit` and of the latest for the rest, in order."""
-    if len(costs) <= limit:
-        return np.arange(len(costs))
-    best = np.argsort(costs, kind="stable")[: limit // 2]
-    others = np.setdiff1d(np.arange(len(costs)), best)
-    return np.sort(np.concatenate([best, others[-(limit - len(best)) :]]))
 
 
 def _is_result(value: float | None) -> TypeGuard[float]:

@@ -25,11 +25,12 @@ from tuner.strategies.base import Exhausted, Observation, Problem, Suggestion
 from tuner.strategies.bayesian.acquisition import Improvement
 from tuner.strategies.bayesian.outputs import Transform, plain, warped
 from tuner.strategies.bayesian.posterior import Posterior
-from tuner.strategies.bayesian.record import Record, most_telling
+from tuner.strategies.bayesian.record import Record
 from tuner.strategies.bayesian.search import Search
 from tuner.strategies.bayesian.surrogate import Data, Surrogate
 from tuner.strategies.discrete import combination, ordinal_of
 from tuner.strategies.draws import free_ordinal, generator
+from tuner.strategies.telling import most_telling
 
 Floats = NDArray[np.float64]
 

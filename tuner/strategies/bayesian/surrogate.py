@@ -38,6 +38,8 @@ _SCALES = (0.01, 100.0)
 _VARIANCES = (0.05, 20.0)
 _NOISES = (1e-8, 1.0)
 _LIKELY_NOISE = 1e-3
+_NOISE_GAMMA = (0.1, 30.0)
+"""Shape, less 1, and rate of its prior."""
 _BENDS = (-6.0, 6.0)
 _TIES = (-4.0, 6.0)
 _LIKELY_TIE = 1.0
@@ -70,6 +72,7 @@ class Surrogate:
 
     def __init__(self, features: Features, parents: int) -> None:
         self.features = features
+        self.parents = parents
         size, bends = features.size, len(features.bendable)
         self.scales = slice(0, size)
         self.variance = size
@@ -161,10 +164,10 @@ class Surrogate:
         """Log density and gradient; all but the noise are normal in their logarithms."""
         apart = theta - self.start
         apart[self.noise] = 0.0
-        noise = math.exp(theta[self.noise])
+        noise, (power, rate) = math.exp(theta[self.noise]), _NOISE_GAMMA
         gradient = -apart
-        gradient[self.noise] = 0.1 - 30.0 * noise
-        density = 0.1 * float(theta[self.noise]) - 30.0 * noise
+        gradient[self.noise] = power - rate * noise
+        density = power * float(theta[self.noise]) - rate * noise
         return density - 0.5 * float(apart @ apart), gradient
 
 
