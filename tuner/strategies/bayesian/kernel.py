@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _ROOT5 = math.sqrt(5.0)
-_STRAIGHT = 1e-6
+_STRAIGHT = 1e-8
 
 
 def matern(squares: Floats) -> tuple[Floats, Floats]:
