@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from problems import SPACES, bowl, play, problem
@@ -104,8 +105,8 @@ def test_the_logarithm_of_the_improvement_is_finite_and_rises(z: float) -> None:
         assert math.isclose(math.exp(value[0]), plainly, rel_tol=1e-6)
 
 
-@example(1e-5, 0.5)
-@example(0.0, 0.5)
+@hypothesis.example(1e-5, 0.5)
+@hypothesis.example(0.0, 0.5)
 @given(st.floats(-6.0, 6.0), st.floats(0.0, 0.99))
 def test_a_bent_axis_keeps_its_ends_and_its_order(bend: float, place: float) -> None:
     places = np.array([[0.0], [place], [place + 0.01], [1.0]])
